@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 FIELD_FRAME = b"f"
 FIELD_COUNT = b"n"
@@ -36,15 +36,16 @@ class LogId(NamedTuple):
 ZERO = LogId(0, 0)
 
 
-class Cursor(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
     """Place of one event: a client goes on strictly after it."""
+
+    END_OF_FRAME: ClassVar[int] = 4_294_967_295
+    """Index that is after every event of its frame."""
 
     shard: int
     id: LogId
     index: int
-
-    END_OF_FRAME = 4_294_967_295
-    """Index that is after every event of its frame."""
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
