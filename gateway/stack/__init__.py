@@ -3,6 +3,7 @@
 In the order in which `ordergate up` uses them:
 
     up           the command
+    assembly     which services a stack has, what each is told, its life
     home         the folder of one stack: lock, sockets, token key, left-over processes
     find         which Redis and PostgreSQL server programs this machine offers
     account      which account may run PostgreSQL (never root)

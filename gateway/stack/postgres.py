@@ -57,7 +57,7 @@ class PrivatePostgres:
     """
 
     def __init__(self, server: Server, home: Home, settings: Mapping[str, str] | None = None) -> None:
-        lodging = lodge(server, home.root / "postgres", _SPARE / f"ordergate-{home.tag}")
+        lodging = lodge(server, *data_folders(home))
         self._account = lodging.account
         self._data = lodging.folder / "data"
         self._bin = lodging.server.path.parent
@@ -114,9 +114,14 @@ class PrivatePostgres:
         return len(lines) > 7 and lines[0].strip() == str(self.process.pid) and lines[7].strip() == "ready"
 
 
+def data_folders(home: Home) -> tuple[Path, Path]:
+    """Where the data of this home may lie."""
+    return home.root / "postgres", _SPARE / f"ordergate-{home.tag}"
+
+
 def data_major(home: Home) -> int | None:
     """Major version that made the data of this home, None if there are none yet."""
-    for folder in (_SPARE / f"ordergate-{home.tag}", home.root / "postgres"):
+    for folder in data_folders(home):
         version = folder / "data" / "PG_VERSION"
         if version.exists():
             return int(version.read_text(encoding="ascii"))

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Program:
     """True once it serves; called from a thread, often, after the start. May block for a second."""
     prefix: Sequence[str] = ()
     """Put before `argv`, for example to become another account."""
-    env: Mapping[str, str] = field(default_factory=dict)
-    """Added to this process' environment."""
+    env: Mapping[str, str] | None = None
+    """Its whole environment; None for that of this process."""
     prepare: Callable[[], None] | None = None
     """Runs before every start, for example to remove a stale socket."""
     stop_signal: signal.Signals = signal.SIGTERM
@@ -104,7 +104,7 @@ class Process:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **program.env},
+                    env=program.env,
                     start_new_session=True,  # Ctrl-C must reach us alone: we stop them in order
                 )
             except OSError as error:
