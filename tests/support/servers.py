@@ -72,11 +72,13 @@ def restart(process: Process) -> None:
     for tries_left in reversed(range(20)):
         process.start()
         try:
-            return process.wait_ready()
+            process.wait_ready()
         except StackError:
             if not tries_left:
                 raise
             time.sleep(0.1)
+        else:
+            return
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+# `make help` lists the targets. Every one works on a fresh Debian or Ubuntu with git, make and python3.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+ENGINE_SOURCES = $(shell git ls-files 'engine/*.cc' 'engine/*.h' 2>/dev/null)
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+export PATH := $(CURDIR)/.ordergate/tools/bin:$(PATH)
+
+.PHONY: help
+help:  ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+
+##@ Run
+
+.PHONY: demo
+demo: ready  ## Replay half an hour of an exchange's orders through the whole way, and reconcile
+	@$(BIN)/python -m bench.demo $(ARGS)
+
+.PHONY: run
+run: ready  ## Start everything here (ordergate up); Ctrl-C stops it; ARGS="--workers 2" adds options
+	@$(BIN)/ordergate up $(ARGS)
+
+##@ Build
+
+.PHONY: setup
+setup: ready grpcurl  ## Install what is missing, generate code, build the engine
+
+.PHONY: ready
+ready: packages python engine
+
+.PHONY: packages
+packages:
+	@.ci/setup.sh packages
+
+.PHONY: python
+python: packages
+	@.ci/setup.sh python
+
+.PHONY: grpcurl
+grpcurl:
+	@.ci/setup.sh grpcurl
+
+.PHONY: protos
+protos: packages  ## Generate the Python code of the protos anew
+	@.ci/setup.sh python --force
+
+.PHONY: engine
+engine: packages  ## Build the matching engine into build/engine
+	@[ -f build/engine/build.ninja ] || (cd engine && cmake --preset release)
+	@cmake --build build/engine
+
+##@ Check
+
+.PHONY: check
+check: ready lint types test  ## All that CI runs: lint, types, tests
+
+.PHONY: test
+test: setup engine-test  ## All tests but the long ones
+	$(BIN)/pytest -m "not long" $(ARGS)
+
+.PHONY: engine-test
+engine-test: engine
+	ctest --test-dir build/engine --output-on-failure --no-tests=error -j 2
+
+.PHONY: lint
+lint: python  ## ruff, buf, import-linter, clang-format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/buf lint protos
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run -Werror $(ENGINE_SOURCES)
+
+.PHONY: types
+types: python  ## mypy --strict
+	$(BIN)/mypy
+
+.PHONY: format
+format: python  ## Format Python, C++ and protos
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format -w protos
+	$(BIN)/clang-format -i $(ENGINE_SOURCES)
+
+.PHONY: clean
+clean:  ## Remove what was built; data in .ordergate stay
+	rm -rf build dist protos/gen .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+##@ Containers
+
+.PHONY: docker-up
+docker-up:  ## Build the images and start everything in containers
+	$(COMPOSE) up --build -d
+
+.PHONY: docker-down
+docker-down:  ## Stop the containers; volumes stay
+	$(COMPOSE) down
