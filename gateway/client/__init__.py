@@ -1,0 +1,86 @@
+"""Python SDK of Ordergate.
+
+    async with OrderClient("127.0.0.1:50051", token=token) as client:
+        ack = await client.submit(symbol="BTC-USD", side=Side.BUY, quantity="0.5", price="101.25")
+        order = await client.get_order(order_id=ack.order_id)
+
+        async with client.session() as session:
+            await session.submit(symbol="BTC-USD", side=Side.SELL, quantity="0.5", price="101.25")
+            async for event in session.events():
+                print(event.kind.name, event.order)
+
+Errors are drawn as a tree in `gateway.client.errors`.
+"""
+
+from gateway.client.client import OrderClient
+from gateway.client.commands import Deadline, Number, cancel_order, new_command_id, new_order
+from gateway.client.enums import (
+    AckLevel,
+    Cause,
+    Disposition,
+    EventKind,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+from gateway.client.errors import (
+    AckTimeout,
+    CursorExpired,
+    NotFound,
+    OrdergateError,
+    OutcomeUnknown,
+    PermissionDenied,
+    QueueFull,
+    Rejected,
+    ServerError,
+    SessionClosed,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.client.outbox import AckBatch
+from gateway.client.session import Session, SessionOptions
+from gateway.client.views import Ack, Failure, Fill, Order, OrderEvent
+
+__all__ = [
+    "Ack",
+    "AckBatch",
+    "AckLevel",
+    "AckTimeout",
+    "Cause",
+    "CursorExpired",
+    "Deadline",
+    "Disposition",
+    "EventKind",
+    "Failure",
+    "Fill",
+    "Liquidity",
+    "NotFound",
+    "Number",
+    "Order",
+    "OrderClient",
+    "OrderEvent",
+    "OrderStatus",
+    "OrderType",
+    "OrdergateError",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "QueueFull",
+    "Reason",
+    "Rejected",
+    "SelfTradePrevention",
+    "ServerError",
+    "Session",
+    "SessionClosed",
+    "SessionOptions",
+    "Side",
+    "TimeInForce",
+    "Unauthenticated",
+    "Unavailable",
+    "cancel_order",
+    "new_command_id",
+    "new_order",
+]
