@@ -39,9 +39,9 @@ _TIMESTAMP_SECONDS_MAX = 9_223_372_036
 class Validator:
     """Turns commands of clients into commands of the log. Holds no state but the instruments."""
 
-    def __init__(self, instruments: Instruments) -> None:
+    def __init__(self, instruments: Instruments, shards: int = 1) -> None:
         self._by_symbol = instruments.by_symbol
-        self._shards = max((i.shard for i in instruments.by_symbol.values()), default=0) + 1
+        self._shards = shards
 
     def prepare(
         self, command: command_pb2.Command, principal: Principal, received_ns: int, default_level: int

@@ -1,0 +1,41 @@
+"""What parent and child processes agree on: exit statuses, the environment, and dying together."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from gateway.settings import PREFIX
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+REFUSED = 78
+"""Exit status of a process that refuses its configuration (EX_CONFIG of sysexits.h): starting it again is no use."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def environment(settings: Settings, *, listen: str) -> dict[str, str]:
+    """This process' environment with `settings` as `ORDERGATE_*`, for children."""
+    environ = dict(os.environ)
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if value is not None:
+            environ[PREFIX + field.name.upper()] = str(value)
+    environ[PREFIX + "LISTEN"] = listen
+    return environ
+
+
+def die_with(parent: int) -> None:
+    """Asks the kernel to end this process when the thread that started it does (Linux).
+
+    Args:
+        parent: pid of the parent; if it is gone already, this process ends at once.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

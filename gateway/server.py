@@ -1,0 +1,216 @@
+"""Life of one gateway process: check → build → listen → serve → drain."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+from google.protobuf import descriptor_pool
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from gateway import errors, readiness, rpc
+from gateway.database import Database
+from gateway.follow import OrderEvents
+from gateway.lookup import OrderLookup
+from gateway.query import OrderQueries
+from gateway.redis_check import check_redis
+from gateway.redis_client import open_commands
+from gateway.service import Administration, MarketData, OrderEntry
+from gateway.session import Session
+from gateway.worker import Worker
+from ordergate.v1 import (
+    admin_service_pb2,
+    market_data_service_pb2,
+    order_entry_service_pb2,
+    order_events_service_pb2,
+    order_query_service_pb2,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.rpc import Context
+    from gateway.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+"""Same messages as v1alpha, for which grpcio-reflection has the servicer; newer clients ask for v1 first."""
+
+
+def server_options(settings: Settings, *, shared_port: bool) -> list[tuple[str, int]]:
+    """gRPC options of a worker; a reason for each stands in the design, section 4."""
+    return [
+        ("grpc.so_reuseport", int(shared_port)),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_concurrent_streams", 100),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_connection_age_ms", 3_600_000),
+        ("grpc.max_connection_age_grace_ms", 60_000),
+    ]
+
+
+async def serve(settings: Settings, name: str, *, shared_port: bool, ready: Callable[[str], None]) -> None:
+    """Runs a worker until SIGTERM or SIGINT; a second signal ends it at once.
+
+    Args:
+        settings: of the installation.
+        name: unique among all workers that use this Redis.
+        shared_port: other workers listen on the same port.
+        ready: called with host:port when clients can connect.
+
+    Raises:
+        ConfigurationRefused, InstrumentError, SecretError: the installation is refused; the message says why.
+        OSError: the address can't be listened on.
+    """
+    stop = _signals()
+    redis = open_commands(settings)
+    try:
+        facts = await check_redis(redis, allow_volatile=settings.allow_volatile)
+    finally:
+        await redis.aclose()
+    worker = Worker(settings, name, durable=facts.durable)
+    database = Database(settings.postgres_dsn)
+    server = grpc.aio.server(options=server_options(settings, shared_port=shared_port))
+    _register(server, worker, database)
+    running = asyncio.create_task(worker.run(), name="worker")
+    try:
+        address = _listen(server, settings.listen)
+        await asyncio.wait([asyncio.create_task(_started(worker)), running], return_when=asyncio.FIRST_COMPLETED)
+        await server.start()
+        ready(address)
+        _log.info("serving", address=address, durable=facts.durable, redis=facts.version)
+        await asyncio.wait([asyncio.create_task(stop.wait()), running], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running  # a part has failed: raises, and the parent starts a new worker
+        await _drain(server, worker, settings.drain_grace_s)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await database.close()
+        await worker.redis.aclose()
+
+
+async def _started(worker: Worker) -> None:
+    await worker.readiness.look()
+    for hub in worker.hubs:
+        await hub.started.wait()
+
+
+async def _drain(server: grpc.aio.Server, worker: Worker, grace_s: float) -> None:
+    _log.info("draining", streams=len(worker.sessions), grace_s=grace_s)
+    # A loop that is stuck must not outlive the grace for long: the parent would wait for ever.
+    asyncio.get_running_loop().call_later(grace_s + 5, os._exit, 1)
+    await worker.drain(grace_s)
+    await server.stop(1.0)
+    _log.info("stopped", commands=sum(q.commands_stored for q in worker.queues))
+
+
+def _signals() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def handle() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, handle)
+    return stop
+
+
+def _listen(server: grpc.aio.Server, address: str) -> str:
+    host = address.rpartition(":")[0]
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise OSError(
+            f"can't listen on {address}: the port is in use, or the host is not ours; choose another --listen"
+        )
+    return f"{host}:{port}"
+
+
+def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> None:
+    """Every service in one place."""
+    auth = worker.authenticator
+    entry, admin, market = OrderEntry(worker), Administration(worker), MarketData(worker)
+    lookup = OrderLookup(worker.hubs, worker.redis, database, worker.instruments, worker.settings.cache_ttl_s)
+    queries = OrderQueries(lookup)
+    events = OrderEvents(worker)
+    pb, od, ev, ad, md = (
+        order_entry_service_pb2,
+        order_query_service_pb2,
+        order_events_service_pb2,
+        admin_service_pb2,
+        market_data_service_pb2,
+    )
+
+    async def session(context: Context) -> None:
+        if worker.draining.is_set():
+            raise errors.Draining
+        stream = Session(worker, auth.authenticate(context), context)
+        worker.sessions.add(stream)
+        try:
+            await stream.run()
+        finally:
+            worker.sessions.discard(stream)
+
+    handlers = [
+        rpc.service_handler(
+            pb.DESCRIPTOR.services_by_name["OrderEntryService"],
+            {
+                "Submit": rpc.unary(entry.submit, pb.SubmitRequest, auth),
+                "SubmitBatch": rpc.unary(entry.submit_batch, pb.SubmitBatchRequest, auth),
+                "Check": rpc.unary(entry.check, pb.CheckRequest, auth),
+            },
+            bidi_streams={"Session": rpc.stream(session, "Session")},
+        ),
+        rpc.service_handler(
+            od.DESCRIPTOR.services_by_name["OrderQueryService"],
+            {"GetOrder": rpc.unary(queries.get_order, od.GetOrderRequest, auth)},
+        ),
+        rpc.service_handler(
+            ev.DESCRIPTOR.services_by_name["OrderEventsService"],
+            {},
+            server_streams={"Follow": rpc.server_stream(events.follow, "Follow")},
+        ),
+        rpc.service_handler(
+            ad.DESCRIPTOR.services_by_name["AdminService"],
+            {"Status": rpc.unary(admin.status, ad.StatusRequest, auth)},
+        ),
+        rpc.service_handler(
+            md.DESCRIPTOR.services_by_name["MarketDataService"],
+            {"ListInstruments": rpc.unary(market.list_instruments, md.ListInstrumentsRequest, auth)},
+        ),
+        worker.health.handler(),
+    ]
+    server.add_generic_rpc_handlers(tuple(handlers))
+    _register_reflection(server)
+
+
+def _register_reflection(server: grpc.aio.Server) -> None:
+    names = [s for s in readiness.SERVICES if s.startswith("ordergate.v1.")]
+    names += ["grpc.health.v1.Health", REFLECTION_V1, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    servicer = ReflectionServicer(service_names=names, pool=descriptor_pool.Default())
+    method = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handler = grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": method})
+    server.add_generic_rpc_handlers((handler,))
