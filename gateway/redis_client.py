@@ -1,0 +1,77 @@
+"""Connections to Redis, one kind for each use, none of which repeats a command behind its caller's back.
+
+redis-py's own default sends a command up to eleven times when the answer is late, and an XADD sent twice is two
+entries. So nothing here retries: an error reaches the caller, who knows whether the command may be repeated.
+
+RESP2 throughout: measured, both protocols cost the same for our commands, and RESP2 has neither push messages nor the
+maintenance notifications that redis-py turns on with RESP3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+READ_BLOCK_MS = 1000
+"""BLOCK of a waiting XREAD: how long a reader that nothing reaches sleeps at most."""
+READ_MARGIN_S = 4.0
+"""A reader's socket waits this much longer than BLOCK, so that a slow answer is not taken for a dead server."""
+COMMAND_CONNECTIONS_MAX = 16
+"""Connections of a client for plain commands; they are opened as they are needed."""
+READ_BYTES = 262_144
+"""Bytes asked of the socket at once by a reader: frames come in tens of kilobytes."""
+PLAIN_READ_BYTES = 32_768
+"""The same for clients whose answers are short."""
+
+
+def open_producer(settings: Settings, name: str | None = None) -> Redis:
+    """Client for appending to a stream: one connection, one command or pipeline at a time.
+
+    A second command while one is under way raises `redis.exceptions.MaxConnectionsError`: it would break the order.
+    A timeout (after `append_timeout_s`) means that the outcome is unknown. `name` is the connection's name in Redis.
+    """
+    return _open(settings.redis_url, settings.append_timeout_s, connections=1, name=name)
+
+
+def open_reader(settings: Settings, block_ms: int = READ_BLOCK_MS) -> Redis:
+    """Client for blocking XREAD of at most `block_ms`, on one connection of its own."""
+    timeout_s = block_ms / 1000 + READ_MARGIN_S
+    return _open(settings.redis_url, timeout_s, connections=1, read_bytes=READ_BYTES)
+
+
+def open_commands(settings: Settings, timeout_s: float | None = None) -> Redis:
+    """Client for short commands, several at a time; `timeout_s` defaults to `append_timeout_s`."""
+    return _open(settings.redis_url, timeout_s or settings.append_timeout_s, connections=COMMAND_CONNECTIONS_MAX)
+
+
+async def command(client: Redis, *args: bytes | str | int) -> Any:
+    """Sends one command and returns redis-py's reading of the answer.
+
+    The one place that calls redis-py's untyped `execute_command`; its named methods cost more and type less.
+
+    Raises:
+        redis.exceptions.RedisError: refused, not sent, or not answered in time (then the outcome is unknown).
+    """
+    return await client.execute_command(*args)  # type: ignore[no-untyped-call]
+
+
+def _open(
+    url: str, timeout_s: float, *, connections: int, read_bytes: int = PLAIN_READ_BYTES, name: str | None = None
+) -> Redis:
+    return Redis.from_url(
+        url,
+        protocol=2,
+        decode_responses=False,
+        max_connections=connections,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        socket_read_size=read_bytes,
+        client_name=name,
+    )

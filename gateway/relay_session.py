@@ -1,0 +1,300 @@
+"""One session of the relay: a stream to the engine, from its hello to its end, and all that flows through it.
+
+    log ── feed ──▶ window ── write ──▶ engine ── receive ──▶ window ── publish ──▶ events stream
+
+Each arrow is one task. A session ends by raising; the next one finds out anew where to go on, so that no step needs
+a repair of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+
+from gateway.relay_feed import CommandFeed, LogBroken, LogState, command_ids, read_log_state, require_command
+from gateway.relay_publisher import FinalOrders, Publisher
+from gateway.relay_window import Stamp, Window, log_id
+from gateway.streams import ZERO, Keys, LogId
+from ordergate.engine.v1 import engine_service_pb2 as engine_pb
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from gateway.engine import ApplyCall, EngineChannels
+    from gateway.lease import Lease
+    from gateway.settings import Settings
+
+log = structlog.get_logger()
+
+PROTOCOL = 1
+HELLO_TIMEOUT_S = 5.0
+"""An engine that does not answer hello within this time is taken for dead."""
+READ_FRAMES_MAX = 64
+"""Frames read from the log at once."""
+
+
+class SessionEnded(Exception):
+    """The session was asked to stop and has finished what was under way."""
+
+
+class EngineRefused(Exception):
+    """The engine refuses to go on, and will refuse again until a person has looked at it."""
+
+
+class EngineGone(Exception):
+    """The engine ended the stream, can't be reached or does not answer; try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLinks:
+    """What a relay is connected to. Each use of Redis has its own connection, so that no wait holds up another."""
+
+    reader: Redis
+    """Blocking reads of the log."""
+    producer: Redis
+    """Appends to the events stream."""
+    plain: Redis
+    """Everything else."""
+    channels: EngineChannels
+    """Connections to the engine."""
+    lease: Lease
+    """The lease that the session works under."""
+
+
+class RelaySession:
+    """One stream to the engine. `run` opens it and works until something fails or `stop` was called and all is done.
+
+    `changed` is set whenever the state that others look at takes a new turn.
+    """
+
+    def __init__(self, settings: Settings, keys: Keys, links: RelayLinks, digest: str, changed: asyncio.Event) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._links = links
+        self._digest = digest
+        self._changed = changed
+        self._publisher = Publisher(links.producer, keys)
+        self._finals = FinalOrders(links.plain, keys, settings.cache_ttl_s, time.monotonic)
+        self._stopping = asyncio.Event()
+        self._room = asyncio.Event()
+        self._outgoing = asyncio.Event()
+        self._incoming = asyncio.Event()
+        self._window = Window(0, 0, ZERO, ZERO, Stamp(0))
+        self._tail: LogId | None = None
+        self.caught_up = False
+        """True once all that the log held when its end was reached is applied and published."""
+        self.instance = ""
+        """The engine's instance; empty before its welcome."""
+        self.moved_at = 0.0
+        """When something was applied or published last, or the session opened (monotonic)."""
+
+    @property
+    def published(self) -> LogId:
+        """Last event frame in the events stream."""
+        return self._window.published
+
+    @property
+    def applied(self) -> LogId:
+        """Last command frame that the engine is known to have applied."""
+        return self._window.applied
+
+    @property
+    def waiting_for_memory(self) -> bool:
+        """True while Redis has no memory for events."""
+        return self._publisher.waiting_for_memory
+
+    def oldest_age_s(self, now: float) -> float:
+        """Seconds since the oldest frame that is not published yet was read; 0 if there is none."""
+        return self._window.oldest_age_s(now)
+
+    def stop(self) -> None:
+        """Asks the session to read no more, to finish what is under way, and to end; may be called again."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Opens the stream and works.
+
+        Raises:
+            SessionEnded: `stop` was called and all that was under way is done.
+            EngineRefused: the engine refuses these frames or this relay.
+            EngineGone: the engine is away or ended the stream.
+            LogBroken: log, events and engine do not fit together.
+            gateway.lease.LeaseLost: the lease is not ours any more.
+            gateway.relay_publisher.Fenced: a newer session has begun.
+            redis.exceptions.RedisError: Redis failed.
+        """
+        # The new epoch comes first: from here on no older session can publish, so what is read next stays true.
+        epoch = await self._links.lease.advance()
+        state = await read_log_state(self._links.plain, self._keys)
+        call = self._links.channels.apply()
+        try:
+            first = await self._shake_hands(call, epoch, state.last_published)
+            feed = await self._find_place(first, state)
+            await self._work(call, epoch, feed)
+        except grpc.RpcError as error:
+            raise await _verdict(call) from error
+        except asyncio.InvalidStateError as error:
+            raise await _verdict(call) from error
+        except ExceptionGroup as group:
+            raise await _cause(call, group) from group
+        finally:
+            call.cancel()
+
+    async def _shake_hands(self, call: ApplyCall, epoch: int, published: LogId) -> engine_pb.ApplyResponse:
+        hello = engine_pb.Hello(
+            protocol=PROTOCOL,
+            shard=self._keys.shard,
+            epoch=epoch,
+            instruments_digest=self._digest,
+            last_published=engine_pb.LogId(ms=published.ms, seq=published.seq),
+            relay=self._links.lease.holder,
+        )
+        await call.write(engine_pb.ApplyRequest(hello=hello))
+        # Not a timeout around read(): that would cancel the call and leave no trace of why.
+        reading = asyncio.create_task(call.read(), name="relay-hello")
+        try:
+            await asyncio.wait({reading}, timeout=HELLO_TIMEOUT_S)
+            if not reading.done():
+                raise EngineGone(f"no answer to hello for {HELLO_TIMEOUT_S:g} s")
+        finally:
+            reading.cancel()
+        response = await reading
+        if not isinstance(response, engine_pb.ApplyResponse):
+            raise asyncio.InvalidStateError
+        return response
+
+    async def _find_place(self, first: engine_pb.ApplyResponse, state: LogState) -> CommandFeed:
+        """Decides where to go on, and refuses an engine that does not belong to this log."""
+        welcome = first.welcome
+        plain, keys, settings = self._links.plain, self._keys, self._settings
+        applied, published = log_id(welcome.last_applied), state.last_published
+        last_command = (await read_log_state(plain, keys)).last_command
+        if applied > last_command:
+            raise LogBroken(
+                f"the engine has applied {applied}, but the last command frame is {last_command}: it belongs to "
+                "another log, or Redis has lost frames; restart the engine if this log is the right one"
+            )
+        if applied > ZERO:
+            await require_command(plain, keys, applied, "the engine's last state")
+        window = Window(
+            settings.relay_window_frames, settings.relay_window_bytes, published, applied, Stamp(state.last_time_ns)
+        )
+        self.moved_at = time.monotonic()
+        window.expect(await command_ids(plain, keys, published, applied), self.moved_at)
+        window.receive(first)
+        self._window = window
+        self.instance = welcome.instance
+        self._incoming.set()
+        self._changed.set()
+        log.info(
+            "session with the engine",
+            shard=keys.shard,
+            engine=welcome.engine_version,
+            instance=welcome.instance,
+            applied=str(applied),
+            published=str(published),
+            last_command=str(last_command),
+        )
+        return CommandFeed(self._links.reader, plain, keys, applied, published)
+
+    async def _work(self, call: ApplyCall, epoch: int, feed: CommandFeed) -> None:
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(self._feed(feed), name="relay-feed")
+            group.create_task(self._write(call), name="relay-write")
+            group.create_task(self._receive(call), name="relay-receive")
+            group.create_task(self._publish(epoch), name="relay-publish")
+            group.create_task(self._finals.run(), name="relay-cache")
+            group.create_task(self._finish(feeding), name="relay-finish")
+
+    async def _feed(self, feed: CommandFeed) -> None:
+        while True:
+            room = self._window.room()
+            if room <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            frames = await feed.read(min(room, READ_FRAMES_MAX))
+            self._window.add(frames, time.monotonic())
+            self._outgoing.set()
+            if feed.at_tail and self._tail is None:
+                self._tail = feed.position
+                self._look_whether_level()
+
+    async def _write(self, call: ApplyCall) -> None:
+        """The only writer of the stream."""
+        while True:
+            await self._outgoing.wait()
+            self._outgoing.clear()
+            while (request := self._window.next_request()) is not None:
+                await call.write(request)
+                self._room.set()
+
+    async def _receive(self, call: ApplyCall) -> None:
+        """The only reader of the stream."""
+        while True:
+            response = await call.read()
+            if not isinstance(response, engine_pb.ApplyResponse):
+                raise asyncio.InvalidStateError
+            self._window.receive(response)
+            self._moved()
+            self._incoming.set()
+
+    async def _publish(self, epoch: int) -> None:
+        while True:
+            await self._incoming.wait()
+            self._incoming.clear()
+            while batch := self._window.next_batch():
+                await self._publisher.publish(epoch, batch)
+                self._window.settle(batch)
+                self._moved()
+                self._finals.offer(batch)
+
+    async def _finish(self, feeding: asyncio.Task[None]) -> None:
+        """Once asked to stop: no more reading, all that was read is published, then the end."""
+        await self._stopping.wait()
+        feeding.cancel()
+        await asyncio.wait({feeding})
+        while len(self._window):
+            self._room.clear()
+            await self._room.wait()
+        raise SessionEnded
+
+    def _moved(self) -> None:
+        self.moved_at = time.monotonic()
+        self._room.set()
+        self._outgoing.set()
+        if not self.caught_up:
+            self._look_whether_level()
+
+    def _look_whether_level(self) -> None:
+        if self._tail is not None and min(self.applied, self.published) >= self._tail:
+            self.caught_up = True
+            self._changed.set()
+
+
+_REFUSALS = frozenset(
+    {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.INVALID_ARGUMENT}
+)
+
+
+async def _verdict(call: ApplyCall) -> Exception:
+    """What the end of a stream means: its status tells, whichever of our tasks stumbled over it first."""
+    if not call.done():
+        return EngineGone("the stream broke")
+    code, details = await call.code(), await call.details() or ""
+    if code in _REFUSALS:
+        return EngineRefused(f"{code.name}: {details}")
+    return EngineGone(f"{code.name}: {details}")
+
+
+async def _cause(call: ApplyCall, group: ExceptionGroup[Exception]) -> Exception:
+    """The error that ended the session, out of those of its tasks: the stream's own end comes last."""
+    for error in group.exceptions:
+        if not isinstance(error, grpc.RpcError | asyncio.InvalidStateError):
+            return error
+    return await _verdict(call)
