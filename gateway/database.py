@@ -1,0 +1,69 @@
+"""Reading orders from Postgres. The gateway never writes there: that is the persister's."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMEOUT_S = 2.0
+"""A look-up by primary key takes well below a millisecond: after this time the database is not there."""
+
+_CONNECTIONS_MAX = 4
+
+_ORDER_BY_ID = files("gateway").joinpath("sql/order_by_id.sql").read_text(encoding="utf-8")
+
+
+class DatabaseUnavailable(Exception):
+    """Postgres can't be reached or asked; the message says why."""
+
+
+class Database:
+    """Read-only connections to Postgres, opened when they are first needed, so that a worker starts without it."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._pool: Any = None
+        self._opening = asyncio.Lock()
+
+    async def order_row(self, key: bytes) -> Mapping[str, Any] | None:
+        """Row of the order with this key, whoever owns it.
+
+        Raises:
+            DatabaseUnavailable: no answer.
+        """
+        try:
+            pool = self._pool or await self._open()
+            row: Mapping[str, Any] | None = await pool.fetchrow(_ORDER_BY_ID, UUID(bytes=key), timeout=_TIMEOUT_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+        return row
+
+    async def close(self) -> None:
+        """Closes all connections; the next look-up would open new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=_CONNECTIONS_MAX,
+                    timeout=_TIMEOUT_S,
+                    command_timeout=_TIMEOUT_S,
+                    server_settings={
+                        "application_name": "ordergate-gateway",
+                        "default_transaction_read_only": "on",
+                        "jit": "off",
+                    },
+                )
+        return self._pool
