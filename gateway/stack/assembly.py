@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
+    from gateway.stack.process import Program
+
 _DIAL_TIMEOUT_S = 5.0
 
 
@@ -86,12 +88,13 @@ class Stack:
         instruments = self._options.instruments.absolute()
         if not instruments.is_file():
             raise StackError(f"--instruments {self._options.instruments}: no such file")
+        binary = None if self._options.engine else services.find_engine()
         for name in self._home.end_survivors():
             self._say(f"{name} of an earlier run was still there: ended it")
         if self._options.reset:
             self._remove_data()
         redis_url, postgres_dsn = await self._start_stores()
-        engine = await self._start_engine(instruments)
+        engine = await self._start_engine(binary, instruments) if binary else str(self._options.engine)
         key = self._home.token_key()
         settings = {
             "ORDERGATE_REDIS_URL": redis_url,
@@ -135,16 +138,13 @@ class Stack:
             await self._supervise(ours)
         return redis_url, postgres_dsn
 
-    async def _start_engine(self, instruments: Path) -> str:
-        """Address of the engine, serving unless it is not ours."""
-        if self._options.engine:
-            return self._options.engine
+    async def _start_engine(self, binary: Path, instruments: Path) -> str:
+        """Address of the engine, serving."""
         path = self._home.run / "engine.sock"
-        binary = services.find_engine()
         await self._launch(services.engine_program(binary, path, instruments, self._home.log / "engine.log"))
         return f"unix:{path}"
 
-    async def _launch(self, program: Any) -> None:
+    async def _launch(self, program: Program) -> None:
         await self._supervise([Process(program)])
 
     async def _supervise(self, processes: Sequence[Process]) -> None:

@@ -95,7 +95,7 @@ class Home:
         """
         try:
             rows: dict[str, dict[str, int]] = orjson.loads(self.state.read_bytes())["services"]
-        except (FileNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return []
         ours = {name: row for name, row in rows.items() if row["born"] and _born(row["pid"]) == row["born"]}
         for name, row in ours.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,9 @@ _LOG_BYTES_MAX = 16 * 2**20
 """A larger log is set aside as `<name>.log.1` at the next start, so that a long-lived home does not fill the disk."""
 _POLL_S = 0.02
 _TAIL_BYTES = 8192
+_REFUSAL = re.compile(r"(ordergate|ordergate-engine|persistence): ")
+"""How our programs begin the one line that says why they give up."""
+_TELLING = ("error", "fatal", "panic")
 
 
 class StackError(Exception):
@@ -160,8 +164,9 @@ class Process:
         """The line of its log, since the last start, that best says why it ended, and where the rest is."""
         log = self.program.log
         lines = tail(log, self._log_offset)
-        telling = [line for line in lines if any(w in line.lower() for w in ("error", "fatal", "panic", "refused"))]
-        line = (telling or lines or ["it said nothing"])[-1]
+        refusals = [line.partition(": ")[2] for line in lines if _REFUSAL.match(line)]
+        errors = [line for line in lines if any(word in line.lower() for word in _TELLING)]
+        line = (refusals or errors or lines or ["it said nothing"])[-1]
         return f"{line} (log: {log})"
 
 

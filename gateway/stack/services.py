@@ -100,7 +100,7 @@ def issue_token(key: Path, accounts: Sequence[str]) -> str:
         StackError: the command `token` refused; the message is its own.
     """
     args = [part for name in accounts for part in ("--account", name)]
-    done = ordergate("token", "--token-secret-file", str(key), *args)
+    done = ordergate("token", "--key-file", str(key), *args)
     if done.returncode:
         raise StackError(f"no token: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     return done.stdout.strip()
