@@ -165,7 +165,7 @@ class CommandQueue:
 
     async def _flush(self, batch: list[Submission]) -> None:
         commands = batch[0].commands if len(batch) == 1 else [c for s in batch for c in s.commands]
-        queued_ns = time.time_ns()
+        queued_ns = time.time_ns() // 1000 * 1000  # whole microseconds: what Postgres keeps, so that all views agree
         frame = command_frame(commands, queued_ns, self._origin)
         self._in_flight = asyncio.get_running_loop().create_future()
         try:
