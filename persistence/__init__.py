@@ -1,0 +1,1 @@
+"""The persister: carries the log from Redis to Postgres. See README.md."""

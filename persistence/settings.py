@@ -1,0 +1,124 @@
+"""Settings of the persister: read once, from flags and `ORDERGATE_*`, and handed down frozen."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from persistence.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "ORDERGATE_"
+
+FOREIGN = frozenset(
+    {
+        "ACK_TIMEOUT_S",
+        "APPEND_TIMEOUT_S",
+        "CACHE_TTL_S",
+        "ENGINE",
+        "ENGINE_BINARY",
+        "FLUSH_COMMANDS_MAX",
+        "FLUSH_LINGER_US",
+        "HOME",
+        "LEASE_TTL_MS",
+        "LISTEN",
+        "MAX_COMMANDS_PER_MESSAGE",
+        "MAX_MESSAGE_BYTES",
+        "QUEUE_MEMORY_PERMILLE",
+        "RELAY",
+        "RELAY_CHANNELS",
+        "RELAY_WINDOW_BYTES",
+        "RELAY_WINDOW_FRAMES",
+        "STREAM_BUFFER_BYTES",
+        "TOKEN",
+        "TOKEN_AUDIENCE",
+        "TOKEN_ISSUER",
+        "TOKEN_SECRET_FILE",
+        "WAITING_COMMANDS_MAX",
+        "WORKERS",
+    }
+)
+"""Keys of `ORDERGATE_*` that belong to gateway, engine or tools, and are no fault in the persister's environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the persister can be told. Each field is also the environment variable ORDERGATE_<FIELD>."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """Redis that holds the log: redis://host:port/db or unix:///path?db=0."""
+    postgres_dsn: str = "postgresql:///ordergate"
+    """Postgres to write to. No transaction-pooling proxy in between."""
+    instruments: Path = Path("instruments.toml")
+    """Instrument file, the same as the gateway's."""
+    shards: int = 1
+    """Shards of the installation, fixed at installation."""
+    batch_rows: int = 50
+    """Commit once this many rows (commands and events) wait; the batch then takes all that waits."""
+    batch_linger_ms: int = 1000
+    """Commit at the latest when a row has waited this long."""
+    batch_rows_max: int = 10_000
+    """Most rows in one transaction."""
+    drain_grace_s: float = 10.0
+    """Time to finish on SIGTERM."""
+    allow_volatile: bool = False
+    """Start although Postgres may forget what it committed (fsync off). For development and tests."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+
+
+_RANGES = {
+    "shards": (1, 1024),
+    "batch_rows": (1, 100_000),
+    "batch_linger_ms": (0, 60_000),
+    "batch_rows_max": (100, 100_000),
+    "drain_grace_s": (0.1, 300),
+}
+_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def read_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Settings from flags (`given`, None where not given) over `ORDERGATE_*` over defaults.
+
+    Raises:
+        SettingsError: a value is refused, or the environment holds an unknown key of ours.
+    """
+    names = {f.name for f in fields(Settings)}
+    for key in environ:
+        name = key.removeprefix(PREFIX)
+        if key.startswith(PREFIX) and name.lower() not in names and name not in FOREIGN:
+            raise SettingsError(f"{key} is not a setting; `python -m persistence --help` lists them")
+    kinds = typing.get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for name in names:
+        flag, key = "--" + name.replace("_", "-"), PREFIX + name.upper()
+        if given.get(name) is not None:
+            values[name] = _convert(flag, name, kinds[name], given[name])
+        elif key in environ:
+            values[name] = _convert(key, name, kinds[name], environ[key])
+    settings = Settings(**values)
+    if settings.batch_rows > settings.batch_rows_max:
+        raise SettingsError(f"batch_rows ({settings.batch_rows}) is above batch_rows_max ({settings.batch_rows_max})")
+    return settings
+
+
+def _convert(label: str, name: str, kind: Any, raw: Any) -> Any:
+    try:
+        value: Any = _WORDS[raw.lower()] if kind is bool and isinstance(raw, str) else kind(raw)
+    except (KeyError, ValueError):
+        words = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise SettingsError(f"{label} must be {words.get(kind, 'a text')}; it is {raw!r}") from None
+    low, high = _RANGES.get(name, (None, None))
+    if low is not None and high is not None and not low <= value <= high:
+        raise SettingsError(f"{label} must be {low} to {high}; it is {raw}")
+    if name == "log_level" and value not in {"debug", "info", "warning", "error"}:
+        raise SettingsError(f"{label} must be debug, info, warning or error; it is {raw!r}")
+    if name == "redis_url" and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError(f"{label} must start with redis://, rediss:// or unix://; it is {raw!r}")
+    if name == "postgres_dsn" and not value.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(f"{label} must start with postgresql://; it is not shown, as it may hold a password")
+    return value

@@ -1,0 +1,243 @@
+"""The work on one shard: a session of connections, lock and offset; and again after whatever broke it.
+
+A session ends with the first error of Postgres or Redis, and the next one begins at the offset that Postgres holds.
+There is no other way of recovery, so that every failure takes the way that a restart takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import TYPE_CHECKING, Any
+
+import redis.exceptions
+import structlog
+
+from persistence import database, reader
+from persistence.batcher import Batch, Batcher
+from persistence.errors import Refused, is_passing, is_poison
+from persistence.feed import Feed
+from persistence.rows import Rows, build_rows
+from persistence.statements import statement
+from persistence.streams import LogId, Position
+from persistence.telemetry import Counters
+from persistence.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from persistence.settings import Settings
+
+    _Ready = tuple[Batch, Rows | Refused]
+
+HEARTBEAT_S = 5.0
+"""An idle persister shows a sign of life this often; `check` calls it dead after three of them."""
+STANDBY_POLL_S = 1.0
+"""How often a standby tries for the lock."""
+READ_PAUSE_S = 0.01
+"""Pause after a read that found little. A batch costs a millisecond or two whatever its size; without the pause a
+steady trickle would make thousands of tiny ones."""
+_READ_ROWS_ENOUGH = 1000
+"""A read of this many rows is followed by the next at once."""
+_VERIFY_READS = 5
+"""Check the streams' identity after this many empty reads (of a second each)."""
+_BACKOFF_S = (0.1, 5.0)
+"""First and longest pause between attempts."""
+
+
+class ShardPersister:
+    """Persists one shard until told to stop."""
+
+    def __init__(self, settings: Settings, shard: int, stop: asyncio.Event) -> None:
+        self._settings = settings
+        self._shard = shard
+        self._stop = stop
+        self._log = structlog.get_logger(__name__).bind(shard=shard)
+        self._attempts = 0
+        self._committed: Position | None = None
+        self._news = asyncio.Event()
+        self.counters = Counters()
+
+    async def run(self) -> None:
+        """Works until the stop event is set; errors that pass are outlived.
+
+        Raises:
+            Refused: it can't be done rightly.
+        """
+        while not self._stop.is_set():
+            try:
+                await self._session()
+            except Exception as error:  # noqa: BLE001  raised again below, unless it passes
+                cause = _cause(error)
+                if not is_passing(cause):
+                    raise cause from cause.__cause__
+                await self._back_off(cause)
+        self._log.info("shard stopped", **self.counters.as_dict())
+
+    async def _back_off(self, error: BaseException) -> None:
+        low, high = _BACKOFF_S
+        pause_s = min(high, low * 2**self._attempts) * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
+        level = self._log.warning if self._attempts == 0 else self._log.debug
+        level("interrupted, will go on from the offset in Postgres", error=repr(error), pause_s=round(pause_s, 3))
+        self._attempts = min(self._attempts + 1, 10)
+        await self._sleep(pause_s)
+
+    async def _session(self) -> None:
+        async with self._connected() as (connection, client):
+            if not await self._lock(connection):
+                return
+            position = await self._offset(connection)
+            source = reader.Reader(client, self._shard, position)
+            await source.verify()
+            writer = Writer(connection, self._shard)
+            await writer.prepare()
+            self._attempts = 0
+            self.counters.sessions += 1
+            self._log.info("active", commands=str(position.commands), events=str(position.events))
+            self._tell(position)
+            await self._pump(source, writer, connection, position)
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[tuple[Any, Any]]:
+        name = f"ordergate-persister-{self._shard}"
+        connection = await database.connect(
+            self._settings.postgres_dsn, name, allow_volatile=self._settings.allow_volatile
+        )
+        client = reader.connect(self._settings.redis_url)
+        try:
+            yield connection, client
+        finally:
+            await database.disconnect(connection)
+            await client.aclose()
+
+    async def _lock(self, connection: Any) -> bool:
+        """Waits for the right to write the shard; False if the stop came first."""
+        waiting = False
+        while not self._stop.is_set():
+            async with database.watched(connection):
+                got = await connection.fetchval(statement("session", "try_lock"), database.LOCK_SPACE, self._shard)
+            if got:
+                return True
+            if not waiting:
+                self._log.info("standby: another persister is active")
+            waiting = True
+            self._attempts = 0
+            await self._sleep(STANDBY_POLL_S)
+        return False
+
+    async def _offset(self, connection: Any) -> Position:
+        async with database.watched(connection):
+            await connection.execute(statement("session", "create_offset"), self._shard)
+            row = await connection.fetchrow(statement("session", "read_offset"), self._shard)
+        return Position(LogId(row[0], row[1]), LogId(row[2], row[3]))
+
+    async def _pump(self, source: reader.Reader, writer: Writer, connection: Any, position: Position) -> None:
+        settings = self._settings
+        batcher = Batcher(position, settings.batch_rows, settings.batch_linger_ms / 1000, settings.batch_rows_max)
+        feed = Feed(batcher)
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(self._read(source, feed), name=f"read-{self._shard}")
+            stopping = group.create_task(self._stop_reading(reading), name=f"stop-{self._shard}")
+            telling = group.create_task(self._publish(source), name=f"tell-{self._shard}")
+            await self._write(feed, writer, position)
+            for task in (reading, stopping, telling):
+                task.cancel()
+
+    async def _stop_reading(self, reading: asyncio.Task[None]) -> None:
+        await self._stop.wait()
+        reading.cancel()
+
+    async def _read(self, source: reader.Reader, feed: Feed) -> None:
+        """Fills the feed; its end or error becomes the feed's, after what was read is written."""
+        quiet = 0
+        try:
+            while True:
+                commands, events = await source.read(*await feed.room())
+                feed.add(commands, events)
+                rows = sum(e.rows for e in commands) + sum(e.rows for e in events)
+                quiet = 0 if rows else quiet + 1
+                if quiet and quiet % _VERIFY_READS == 0:
+                    await source.verify()
+                if rows < _READ_ROWS_ENOUGH:
+                    await asyncio.sleep(READ_PAUSE_S)
+        except asyncio.CancelledError:
+            feed.close()
+            raise
+        except Exception as error:  # noqa: BLE001  handed on to the writing task, which raises it
+            feed.close(error)
+
+    async def _write(self, feed: Feed, writer: Writer, position: Position) -> None:
+        """Writes batch after batch; while one is under way, the next is built if it is a full one."""
+        ready: _Ready | None = None
+        while not feed.exhausted or ready is not None:
+            if ready is None:
+                batch = await feed.batch(HEARTBEAT_S)
+                if batch is None:
+                    await writer.heartbeat(position)
+                    continue
+                ready = batch, build_rows(batch)
+            batch, rows = ready
+            if isinstance(rows, Refused):
+                raise rows
+            async with asyncio.TaskGroup() as group:
+                ahead = group.create_task(_build_ahead(feed), name=f"build-{self._shard}")
+                await self._commit(writer, batch, rows)
+                ahead.cancel()
+            position = batch.upto
+            self._tell(position)
+            ready = None if ahead.cancelled() else ahead.result()
+
+    async def _commit(self, writer: Writer, batch: Batch, rows: Rows) -> None:
+        letters = len(rows.letters)
+        try:
+            await writer.write(batch, rows)
+        except Exception as error:
+            if not is_poison(error):
+                raise
+            rows = build_rows(batch, combine=False)
+            letters += await writer.write_apart(batch, rows)
+        if letters:
+            self._log.error("rows went to dead_letters", count=letters, upto=str(batch.upto.commands))
+        counters = self.counters
+        counters.batches += 1
+        counters.orders += len(rows.orders)
+        counters.updates += len(rows.updates)
+        counters.executions += len(rows.executions)
+        counters.letters += letters
+        self._log.debug("committed", orders=len(rows.orders), updates=len(rows.updates), upto=str(batch.upto.commands))
+
+    def _tell(self, position: Position) -> None:
+        self._committed = position
+        self._news.set()
+
+    async def _publish(self, source: reader.Reader) -> None:
+        """Keeps the hint in Redis up to date, as well as can be."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._committed is not None:
+                with contextlib.suppress(redis.exceptions.RedisError, OSError):
+                    await source.publish(self._committed)
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
+
+async def _build_ahead(feed: Feed) -> _Ready | None:
+    batch = await feed.full_batch()
+    if batch is None:
+        return None
+    try:
+        return batch, build_rows(batch)
+    except Refused as error:  # raised when it is its turn: the commit under way must not be cancelled for it
+        return batch, error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The one error that a task group wraps; of several, one that does not pass by itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = next((e for e in error.exceptions if not is_passing(_cause(e))), error.exceptions[0])
+    return error

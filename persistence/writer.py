@@ -1,0 +1,166 @@
+"""Writing one batch in one transaction, with the offset inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from persistence.database import watched
+from persistence.errors import OffsetMoved, is_poison
+from persistence.frames import read_events
+from persistence.rows import Letter, Row, Rows, new_order_key
+from persistence.statements import statement
+from persistence.streams import Entry, LogId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persistence.batcher import Batch
+    from persistence.streams import Position
+
+TABLES = ("orders", "updates", "refusals", "executions", "frames", "times", "letters")
+"""Lists of `Rows` in the order of writing; each has a stage and a statement of the same name."""
+
+COPY_ROWS_MIN = 300
+"""From this many rows on, COPY into a stage and a merge are faster than arrays as parameters."""
+
+
+class Writer:
+    """Writes the batches of one shard over one connection."""
+
+    def __init__(self, connection: Any, shard: int) -> None:
+        self._connection = connection
+        self._shard = shard
+        self._columns: dict[str, list[str]] = {}
+        self._merge: dict[str, str] = {}
+        self._unnest: dict[str, str] = {}
+
+    async def prepare(self) -> None:
+        """Makes the stages; once per connection, before the first batch."""
+        await self._connection.execute(statement("stage", "create_stages"))
+        for table in TABLES:
+            stage = f"stage_{table}"
+            columns = await self._connection.fetch(statement("stage", "describe_stage"), stage)
+            self._columns[table] = [c["name"] for c in columns]
+            arrays = ", ".join(f"${place}::{c['type']}[]" for place, c in enumerate(columns, 2))
+            merge = statement("write", table)
+            self._merge[table] = merge.replace(":rows", f"{stage} AS s")
+            self._unnest[table] = merge.replace(":rows", f"unnest({arrays}) AS s({', '.join(self._columns[table])})")
+
+    async def write(self, batch: Batch, rows: Rows) -> None:
+        """Commits the rows of a batch and its offset.
+
+        Raises:
+            OffsetMoved: another persister is active; nothing was written.
+            asyncpg.PostgresError: Postgres refused; nothing was written. See `errors.is_poison`.
+            asyncpg.InterfaceError, OSError: the connection is lost, and the outcome unknown.
+        """
+        async with watched(self._connection):
+            await self._resolve(rows)
+            async with self._connection.transaction():
+                await self._move_offset(batch.after, batch.upto)
+                for table in TABLES:
+                    if found := getattr(rows, table):
+                        await self._store(table, found)
+
+    async def write_apart(self, batch: Batch, rows: Rows) -> int:
+        """Like `write`, but rows that Postgres refuses for their data become dead letters.
+
+        Args:
+            batch: the batch.
+            rows: its rows, built with `combine=False`.
+
+        Returns:
+            Number of rows that became dead letters.
+        """
+        letters: list[Letter] = []
+        async with watched(self._connection):
+            await self._resolve(rows)
+            async with self._connection.transaction():
+                await self._move_offset(batch.after, batch.upto)
+                for table in TABLES:
+                    if found := getattr(rows, table):
+                        await self._bisect(table, found, batch, letters)
+                if letters:
+                    await self._store("letters", _share_payloads(letters))
+        return len(letters)
+
+    async def heartbeat(self, position: Position) -> None:
+        """Shows a sign of life: the offset is touched where it is.
+
+        Raises:
+            OffsetMoved: another persister is active.
+        """
+        async with watched(self._connection):
+            await self._move_offset(position, position)
+
+    async def _move_offset(self, after: Position, upto: Position) -> None:
+        ids = (*after.commands, *after.events, *upto.commands, *upto.events)
+        moved = await self._connection.fetchval(statement("write", "move_offset"), self._shard, *ids)
+        if moved is None:
+            raise OffsetMoved(f"offset of shard {self._shard} is no longer at {after.commands} and {after.events}")
+
+    async def _store(self, table: str, rows: Sequence[Row]) -> None:
+        if len(rows) < COPY_ROWS_MIN or table == "refusals":
+            arrays = zip(*rows, strict=True)
+            await self._connection.execute(self._unnest[table], self._shard, *arrays)
+            return
+        await self._connection.copy_records_to_table(f"stage_{table}", records=rows, columns=self._columns[table])
+        await self._connection.execute(self._merge[table], self._shard)
+
+    async def _bisect(self, table: str, rows: Sequence[Row], batch: Batch, letters: list[Letter]) -> None:
+        try:
+            async with self._connection.transaction():  # a savepoint
+                await self._store(table, rows)
+        except Exception as error:
+            if not is_poison(error):
+                raise
+            if len(rows) == 1:
+                letters.append(_letter(table, rows[0], batch, error))
+                return
+            half = len(rows) // 2
+            await self._bisect(table, rows[:half], batch, letters)
+            await self._bisect(table, rows[half:], batch, letters)
+
+    async def _resolve(self, rows: Rows) -> None:
+        """Looks up the ids of refused NewOrders whose event names no order, in the archived frame."""
+        for place, row in enumerate(rows.refusals):
+            if row[0] is None:
+                log_id = LogId(row[1], row[2])
+                payload = await self._connection.fetchval(statement("write", "read_frame"), self._shard, *log_id)
+                key = new_order_key(Entry(log_id, payload, 1), row[3])
+                rows.refusals[place] = (key or None, *row[1:])
+
+
+def _letter(table: str, row: Row, batch: Batch, error: Exception) -> Letter:
+    """Where the row came from; see the stages for the places of ids in a row."""
+    text = f"{table}: {type(error).__name__}: {error}"
+    if table == "orders":
+        return _found(batch.commands, "commands", LogId(row[10], row[11]), row[12], text)
+    if table in {"frames", "letters"}:
+        stream, offset = (row[0], 1) if table == "letters" else ("commands", 0)
+        return Letter(stream, row[offset], row[offset + 1], None, None, text)
+    if table == "updates":
+        log_id = LogId(row[9], row[10])
+        entry = next((e for e in batch.events if e.id == log_id), None)
+        index = list(read_events(entry).seqs).index(row[8]) if entry else None
+        return _found(batch.events, "events", log_id, index, text)
+    if table == "executions":
+        return _found(batch.events, "events", LogId(row[11], row[12]), None, text)
+    place = 1 if table == "refusals" else 0
+    return _found(batch.events, "events", LogId(row[place], row[place + 1]), None, text)
+
+
+def _found(entries: Sequence[Entry], stream: str, log_id: LogId, index: int | None, text: str) -> Letter:
+    payload = next((e.frame for e in entries if e.id == log_id), None)
+    return Letter(stream, *log_id, index, payload, text)
+
+
+def _share_payloads(letters: list[Letter]) -> list[Letter]:
+    """Letters of one frame carry it once."""
+    seen: set[tuple[str, int, int]] = set()
+    shared = []
+    for letter in letters:
+        place = (letter.stream, letter.ms, letter.seq)
+        shared.append(letter._replace(payload=None) if place in seen else letter)
+        seen.add(place)
+    return shared
