@@ -223,7 +223,7 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: OrdergateErr
     The status carries google.rpc.ErrorInfo (reason, domain, metadata disposition and field), BadRequest where a field
     is at fault and RetryInfo where waiting helps.
     """
-    await context.abort(error.code, error.text, [(STATUS_DETAILS_KEY, status_details(error))])
+    await context.abort(error.code, error.text, ((STATUS_DETAILS_KEY, status_details(error)),))
     raise AssertionError("abort returned")
 
 

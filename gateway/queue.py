@@ -8,7 +8,6 @@ without an answer nothing is appended before that one can no longer land (`_sett
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway import errors
 from gateway.streams import FIELD_COUNT, FIELD_FRAME, ZERO, Keys, LogId
-from gateway.wire import command_frame
+from gateway.wire import command_frame, now_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,7 +164,7 @@ class CommandQueue:
 
     async def _flush(self, batch: list[Submission]) -> None:
         commands = batch[0].commands if len(batch) == 1 else [c for s in batch for c in s.commands]
-        queued_ns = time.time_ns() // 1000 * 1000  # whole microseconds: what Postgres keeps, so that all views agree
+        queued_ns = now_ns()
         frame = command_frame(commands, queued_ns, self._origin)
         self._in_flight = asyncio.get_running_loop().create_future()
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from gateway import errors, outcome
 from gateway.streams import ZERO, Keys
+from gateway.wire import now_ns
 from ordergate.v1 import admin_service_pb2 as admin
 from ordergate.v1 import command_pb2 as commands
 from ordergate.v1 import market_data_service_pb2 as market
@@ -49,7 +49,7 @@ class OrderEntry:
         principal.require_scope("trade")
         if not given:
             raise errors.InvalidField("command", "command is needed")
-        return self._worker.validator.prepare(command, principal, time.time_ns(), _QUEUED)
+        return self._worker.validator.prepare(command, principal, now_ns(), _QUEUED)
 
     async def submit_batch(self, request: pb.SubmitBatchRequest, principal: Principal) -> pb.SubmitBatchResponse:
         """Many commands in order, each with its own verdict."""
@@ -57,7 +57,7 @@ class OrderEntry:
         most = self._worker.settings.max_commands_per_message
         if not 1 <= len(request.commands) <= most:
             raise errors.TooManyCommands("commands", f"a batch carries 1 to {most} commands")
-        received_ns = time.time_ns()
+        received_ns = now_ns()
         acks: list[commands.Ack | None] = []
         by_shard: dict[int, list[tuple[int, Prepared]]] = {}
         for n, command in enumerate(request.commands):

@@ -19,7 +19,7 @@ import structlog
 from gateway import errors, outcome
 from gateway.rpc import internal, parse
 from gateway.start import parse_start
-from gateway.wire import length_delimited, queued_acks
+from gateway.wire import length_delimited, now_ns, queued_acks
 from ordergate.v1 import command_pb2, event_pb2, failure_pb2
 from ordergate.v1 import order_entry_service_pb2 as pb
 
@@ -242,7 +242,7 @@ class Session:
         commands = message.commands
         if not commands:
             return
-        received_ns = time.time_ns()
+        received_ns = now_ns()
         refused: list[bytes] = []
         good: list[Prepared] = []
         if (refusal := self._refusal(len(commands))) is not None:

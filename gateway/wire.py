@@ -7,6 +7,7 @@ into one response without parsing it again. `tests/unit/test_wire.py` compares e
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from ordergate.log.v1 import command_frame_pb2 as log
@@ -47,6 +48,11 @@ def timestamp(tag: int, ns: int) -> bytes:
     seconds, nanos = divmod(ns, _NS)
     body = b"\x08" + varint(seconds) + (b"\x10" + varint(nanos) if nanos else b"")
     return bytes((tag << 3 | 2, len(body))) + body
+
+
+def now_ns() -> int:
+    """Now, ns since 1970, in whole microseconds: what Postgres keeps, so that all views of an order agree."""
+    return time.time_ns() // 1000 * 1000
 
 
 def length_delimited(tag: int, body: bytes) -> bytes:
