@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway import errors
@@ -251,10 +251,9 @@ class CommandQueue:
 
 
 def _refusal(error: ResponseError) -> errors.OrdergateError:
-    text = str(error)
-    if text.startswith("OOM"):
+    if isinstance(error, OutOfMemoryError):
         return errors.QueueFull("the queue's memory is used up; nothing was stored")
-    return errors.Unavailable(f"the queue refuses writes: {text[:120]}")
+    return errors.Unavailable(f"the queue refuses writes: {str(error)[:120]}")
 
 
 def _was_sent(error: BaseException) -> bool:
