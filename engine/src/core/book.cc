@@ -1,0 +1,123 @@
+#include "core/book.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace ordergate::core {
+
+const Level& Book::level(Side side, Price price) const {
+  return near_.contains(price) ? near_[price] : far(side).find(price.value)->second;
+}
+
+Level& Book::occupied(Side side, Price price) {
+  return near_.contains(price) ? near_[price] : far(side).find(price.value)->second;
+}
+
+Quantity Book::quantity_at(Side side, Price price) const {
+  // A price of the ladder may belong to the other side, then it is worse than this side's best.
+  const bool ours = side == Side::kBuy ? price <= best_bid_ : price >= best_ask_;
+  if (!ours) return {0};
+  if (near_.contains(price)) return near_[price].quantity;
+  const auto found = far(side).find(price.value);
+  return found == far(side).end() ? Quantity{0} : found->second.quantity;
+}
+
+bool Book::can_fill(Side side, Price limit, Quantity wanted) const {
+  const Side makers = opposite(side);
+  for (Price price = best(makers); price != none(makers); price = worse(makers, price)) {
+    if (side == Side::kBuy ? price > limit : price < limit) return false;
+    const Quantity here = level(makers, price).quantity;
+    if (here >= wanted) return true;
+    wanted -= here;
+  }
+  return false;
+}
+
+void Book::push_back(Side side, std::uint32_t index) {
+  Node& node = nodes_[index];
+  follow(side, node.price);
+  Level& level = near_.contains(node.price) ? near_[node.price] : far(side)[node.price.value];
+  node.prev = level.tail;
+  node.next = 0;
+  if (level.empty()) {
+    level.head = index;
+    if (near_.contains(node.price)) near_.mark(node.price);
+    if (improves(side, node.price)) best_ref(side) = node.price;
+  } else {
+    nodes_[level.tail].next = index;
+  }
+  level.tail = index;
+  level.quantity += node.leaves;
+}
+
+void Book::remove(Side side, std::uint32_t index) {
+  const Node& node = nodes_[index];
+  Level& level = occupied(side, node.price);
+  (node.prev != 0 ? nodes_[node.prev].next : level.head) = node.next;
+  (node.next != 0 ? nodes_[node.next].prev : level.tail) = node.prev;
+  level.quantity -= node.leaves;
+  if (level.empty()) erase_level(side, node.price);
+}
+
+void Book::reduce(Side side, std::uint32_t index, Quantity by) {
+  Node& node = nodes_[index];
+  assert(by < node.leaves);
+  node.leaves -= by;
+  occupied(side, node.price).quantity -= by;
+}
+
+void Book::erase_level(Side side, Price price) {
+  if (near_.contains(price)) {
+    near_.unmark(price);
+  } else {
+    far(side).erase(price.value);
+  }
+  if (price == best(side)) best_ref(side) = worse(side, price);
+}
+
+// Below the best bid there are only bids in the ladder, above the best ask only asks: neither search needs to know
+// whose a level is.
+Price Book::worse(Side side, Price price) const {
+  if (side == Side::kBuy) {
+    const Price near = near_.at_or_below({price.value - 1}, kNoBid);
+    const auto after = far_bids_.lower_bound(price.value);
+    return after == far_bids_.begin() ? near : std::max(near, Price{std::prev(after)->first});
+  }
+  const Price near = near_.at_or_above({price.value + 1}, kNoAsk);
+  const auto next = far_asks_.upper_bound(price.value);
+  return next == far_asks_.end() ? near : std::min(near, Price{next->first});
+}
+
+// The window follows an order that betters the touch from outside of it.
+void Book::follow(Side side, Price price) {
+  if (pushes_ < kPushesPerMove) ++pushes_;
+  if (near_.contains(price) || !improves(side, price)) return;
+  if (near_.placed() && pushes_ < kPushesPerMove) return;
+  move_window(price);
+}
+
+void Book::move_window(Price centre) {
+  if (near_.placed()) {
+    for (Price at = near_.at_or_above(near_.lowest(), kNoAsk); at != kNoAsk; at = near_.at_or_above(at, kNoAsk)) {
+      far(at <= best_bid_ ? Side::kBuy : Side::kSell).emplace(at.value, near_[at]);
+      near_[at] = Level{};
+      near_.unmark(at);
+    }
+  }
+  near_.move_to(centre);
+  pull_in(far_bids_);
+  pull_in(far_asks_);
+  pushes_ = 0;
+}
+
+void Book::pull_in(Far& levels) {
+  const auto first = levels.lower_bound(near_.lowest().value);
+  const auto last = levels.upper_bound(near_.highest().value);
+  for (auto it = first; it != last; ++it) {
+    near_[Price{it->first}] = it->second;
+    near_.mark(Price{it->first});
+  }
+  levels.erase(first, last);
+}
+
+}  // namespace ordergate::core

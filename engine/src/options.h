@@ -1,0 +1,43 @@
+// What the engine can be told on its command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "log.h"
+
+namespace ordergate {
+
+struct Options {
+  // Where to listen: unix:PATH or HOST:PORT (port 0 takes a free one). A private address: there is no authentication.
+  std::string listen = "unix:.ordergate/run/engine.sock";
+  // Instrument file, the same as the gateway's.
+  std::string instruments = "instruments.toml";
+  // Shard of the log that this engine serves.
+  std::uint32_t shard = 0;
+  // Most orders that may rest at once; 32 bytes each, taken as they are first needed. Part of the state's meaning: an
+  // order too many is refused, so that a replay needs the same number.
+  std::uint32_t orders_max = 4'194'304;
+  log::Level log_level = log::Level::kInfo;
+  // End (SIGTERM) when the process that started this one ends.
+  bool die_with_parent = false;
+  // Apply this recorded log, print what came of it, and exit.
+  std::string replay;
+  // Print the digest of the instruments and exit.
+  bool check_instruments = false;
+};
+
+// Exit code for a refused option or instrument file.
+inline constexpr int kExitUsage = 2;
+
+// What the command line asks for: options to run with, or the exit code after --help, --version or a refusal, which was
+// printed by the option's name.
+struct Parsed {
+  std::optional<Options> options;
+  int exit_code = 0;
+};
+
+Parsed parse_options(int argc, char** argv);
+
+}  // namespace ordergate

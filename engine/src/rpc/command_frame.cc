@@ -1,0 +1,294 @@
+#include "rpc/command_frame.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/texts.h"
+#include "rpc/wire.h"
+
+namespace ordergate::rpc {
+namespace {
+
+using Fault = std::optional<std::string>;
+using wire::Reader;
+using wire::Type;
+
+constexpr std::uint64_t kFormat = 1;
+constexpr std::size_t kNameMax = 256;  // accounts and symbols; an event must stay below wire::Nested's limit
+constexpr std::uint64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
+
+// A repeated number, packed or not, as a parser must take both.
+template <class Convert, class Column>
+void read_numbers(Reader& reader, Type type, Column& column, Convert convert, bool& good) {
+  if (type == Type::kVarint) {
+    good &= convert(reader.varint(), column);
+    return;
+  }
+  Reader packed(reader.bytes());
+  while (!packed.done()) good &= convert(packed.varint(), column);
+  good &= packed.ok();
+}
+
+bool add_u32(std::uint64_t value, std::vector<std::uint32_t>& column) {
+  column.push_back(static_cast<std::uint32_t>(value));
+  return value <= std::numeric_limits<std::uint32_t>::max();
+}
+
+template <class Strong>
+bool add_i64(std::uint64_t value, std::vector<Strong>& column) {
+  column.push_back({static_cast<std::int64_t>(value)});
+  return true;
+}
+
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+// Length of the UTF-8 sequence at `text`, 0 if it is not one (RFC 3629: no overlong form, surrogate, or above
+// U+10FFFF).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0x80   ? 1
+                             : first < 0xC2 ? 0
+                             : first < 0xE0 ? 2
+                             : first < 0xF0 ? 3
+                             : first < 0xF5 ? 4
+                                            : 0;
+  if (length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  if (first == 0xE0 && byte(1) < 0xA0) return 0;
+  if (first == 0xED && byte(1) > 0x9F) return 0;
+  if (first == 0xF0 && byte(1) < 0x90) return 0;
+  if (first == 0xF4 && byte(1) > 0x8F) return 0;
+  return length;
+}
+
+// UTF-8 without control characters, which neither protobuf nor Postgres would take.
+bool is_name(std::string_view text) {
+  if (text.empty() || text.size() > kNameMax) return false;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+bool only(std::string_view column, std::string_view allowed) {
+  return column.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+bool all_below(const std::vector<std::uint32_t>& column, std::size_t limit) {
+  return std::all_of(column.begin(), column.end(), [limit](std::uint32_t index) { return index < limit; });
+}
+
+// A column of one-byte enumerations, already checked, as the core's type.
+template <class Enum>
+std::span<const Enum> as(std::string_view column) {
+  static_assert(sizeof(Enum) == 1);
+  return {reinterpret_cast<const Enum*>(column.data()), column.size()};
+}
+
+}  // namespace
+
+Fault CommandFrameDecoder::decode(std::string_view bytes) {
+  clear();
+  if (Fault fault = read_fields(bytes)) return fault;
+  if (Fault fault = check()) return fault;
+  if (Fault fault = spread_deadlines()) return fault;
+  view();
+  return std::nullopt;
+}
+
+void CommandFrameDecoder::clear() {
+  format_ = queued_at_ns_ = 0;
+  for (auto* texts : {&accounts_, &symbols_, &command_ids_}) texts->clear();
+  for (auto* numbers : {&account_index_, &age_us_, &symbol_index_}) numbers->clear();
+  for (auto* column : {&kinds_, &keys_, &sides_, &order_types_, &times_in_force_, &flags_, &targets_}) *column = {};
+  prices_.clear();
+  quantities_.clear();
+  deadlines_.clear();
+  valid_until_.clear();
+}
+
+Fault CommandFrameDecoder::read_fields(std::string_view bytes) {
+  Reader reader(bytes);
+  bool good = true;
+  while (!reader.done()) {
+    const std::uint64_t tag = reader.varint();
+    const auto type = static_cast<Type>(tag & 7);
+    const std::uint64_t field = tag >> 3;
+    const bool numbers = field == 9 || field == 10 || field == 11 || field == 16 || field == 17;
+    const Type expected = field == 1 ? Type::kVarint : field == 2 ? Type::kFixed64 : Type::kBytes;
+    if (type != expected && !(numbers && type == Type::kVarint))
+      return "field " + std::to_string(field) + " is of another type";
+    switch (field) {
+      case 1:
+        format_ = reader.varint();
+        break;
+      case 2:
+        queued_at_ns_ = reader.fixed64();
+        break;
+      case 3:
+        reader.bytes();  // origin: for people
+        break;
+      case 4:
+        accounts_.push_back(reader.bytes());
+        break;
+      case 5:
+        symbols_.push_back(reader.bytes());
+        break;
+      case 6:
+        kinds_ = reader.bytes();
+        break;
+      case 7:
+        keys_ = reader.bytes();
+        break;
+      case 8:
+        command_ids_.push_back(reader.bytes());
+        break;
+      case 9:
+        read_numbers(reader, type, account_index_, add_u32, good);
+        break;
+      case 10:
+        read_numbers(reader, type, age_us_, add_u32, good);
+        break;
+      case 11:
+        read_numbers(reader, type, symbol_index_, add_u32, good);
+        break;
+      case 12:
+        sides_ = reader.bytes();
+        break;
+      case 13:
+        order_types_ = reader.bytes();
+        break;
+      case 14:
+        times_in_force_ = reader.bytes();
+        break;
+      case 15:
+        flags_ = reader.bytes();
+        break;
+      case 16:
+        read_numbers(reader, type, prices_, add_i64<core::Price>, good);
+        break;
+      case 17:
+        read_numbers(reader, type, quantities_, add_i64<core::Quantity>, good);
+        break;
+      case 18:
+        targets_ = reader.bytes();
+        break;
+      case 19: {
+        Reader deadline(reader.bytes());
+        Deadline& row = deadlines_.emplace_back();
+        while (!deadline.done()) {
+          const std::uint64_t inner = deadline.varint();
+          if (inner == (1u << 3 | 0u)) {
+            row.command = deadline.varint();
+          } else if (inner == (2u << 3 | 1u)) {
+            row.valid_until_ns = deadline.fixed64();
+          } else {
+            return "a deadline has an unknown field";
+          }
+        }
+        good &= deadline.ok();
+        break;
+      }
+      default:
+        return "unknown field " + std::to_string(field);
+    }
+  }
+  if (!reader.ok() || !good) return "not a CommandFrame: bytes are missing or a number is out of range";
+  return std::nullopt;
+}
+
+Fault CommandFrameDecoder::check() const {
+  if (format_ != kFormat) return "format " + std::to_string(format_) + " is not 1";
+  if (queued_at_ns_ == 0 || queued_at_ns_ > kTimeMax) return "queued_at_ns is out of range";
+  if (!only(kinds_, std::string_view("\1\2", 2))) return "kinds: unknown command kind";
+  const auto orders = static_cast<std::size_t>(std::count(kinds_.begin(), kinds_.end(), '\1'));
+  if (Fault fault = check_lengths(kinds_.size(), orders, kinds_.size() - orders)) return fault;
+  if (Fault fault = check_texts()) return fault;
+  return check_values();
+}
+
+Fault CommandFrameDecoder::check_lengths(std::size_t commands, std::size_t orders, std::size_t cancels) const {
+  const struct {
+    std::string_view column;
+    std::size_t length;
+    std::size_t expected;
+  } lengths[] = {{"keys", keys_.size(), 16 * commands},
+                 {"command_ids", command_ids_.size(), commands},
+                 {"account_index", account_index_.size(), commands},
+                 {"age_us", age_us_.size(), commands},
+                 {"symbol_index", symbol_index_.size(), orders},
+                 {"sides", sides_.size(), orders},
+                 {"order_types", order_types_.size(), orders},
+                 {"times_in_force", times_in_force_.size(), orders},
+                 {"flags", flags_.size(), orders},
+                 {"limit_price_ticks", prices_.size(), orders},
+                 {"quantity_lots", quantities_.size(), orders},
+                 {"targets", targets_.size(), 16 * cancels}};
+  for (const auto& [column, length, expected] : lengths) {
+    if (length == expected) continue;
+    return std::string(column) + ": " + std::to_string(length) + " instead of " + std::to_string(expected);
+  }
+  return std::nullopt;
+}
+
+Fault CommandFrameDecoder::check_texts() const {
+  for (const std::string_view id : command_ids_) {
+    if (id.empty() || id.size() > core::kCommandIdMax || !is_printable(id)) {
+      return "command_ids: one is not 1 to 64 printable ASCII characters";
+    }
+  }
+  if (!std::all_of(accounts_.begin(), accounts_.end(), is_name)) return "accounts: one is not a name";
+  if (!std::all_of(symbols_.begin(), symbols_.end(), is_name)) return "symbols: one is not a name";
+  return std::nullopt;
+}
+
+Fault CommandFrameDecoder::check_values() const {
+  if (!all_below(account_index_, accounts_.size())) return "account_index: out of range";
+  if (!all_below(symbol_index_, symbols_.size())) return "symbol_index: out of range";
+  if (!only(sides_, "\1\2")) return "sides: unknown side";
+  if (!only(order_types_, "\1\2")) return "order_types: unknown order type";
+  if (!only(times_in_force_, "\1\4\5")) return "times_in_force: unknown time in force";
+  if (!only(flags_, std::string_view("\0\1", 2))) return "flags: unknown flag";
+  return std::nullopt;
+}
+
+Fault CommandFrameDecoder::spread_deadlines() {
+  if (deadlines_.empty()) return std::nullopt;
+  valid_until_.resize(kinds_.size());
+  for (const auto& [command, valid_until_ns] : deadlines_) {
+    if (command >= valid_until_.size()) return "deadlines: command_index out of range";
+    if (valid_until_[command].value != 0) return "deadlines: a command has two";
+    if (valid_until_ns == 0 || valid_until_ns > kTimeMax) return "deadlines: valid_until_ns is out of range";
+    valid_until_[command] = {static_cast<std::int64_t>(valid_until_ns)};
+  }
+  return std::nullopt;
+}
+
+void CommandFrameDecoder::view() {
+  frame_ = {.queued_at = {static_cast<std::int64_t>(queued_at_ns_)},
+            .accounts = accounts_,
+            .symbols = symbols_,
+            .kinds = as<core::CommandKind>(kinds_),
+            .ids = keys_.data(),
+            .command_ids = command_ids_,
+            .account_index = account_index_,
+            .age_us = age_us_,
+            .valid_until = valid_until_,
+            .symbol_index = symbol_index_,
+            .sides = as<core::Side>(sides_),
+            .types = as<core::OrderType>(order_types_),
+            .times_in_force = as<core::TimeInForce>(times_in_force_),
+            .flags = as<std::uint8_t>(flags_),
+            .prices = prices_,
+            .quantities = quantities_,
+            .targets = targets_.data()};
+}
+
+}  // namespace ordergate::rpc

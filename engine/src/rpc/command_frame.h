@@ -1,0 +1,61 @@
+// Decodes ordergate.log.v1.CommandFrame.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/frame.h"
+
+namespace ordergate::rpc {
+
+// Reuses its columns from frame to frame. Strict: whatever the core could misunderstand is refused before anything is
+// applied, fields and values that this version does not know included.
+class CommandFrameDecoder {
+ public:
+  // Why the frame is refused; nothing if it is good: then frame() is valid as long as `bytes` are and until the next
+  // call.
+  std::optional<std::string> decode(std::string_view bytes);
+
+  const core::CommandFrame& frame() const { return frame_; }
+
+ private:
+  struct Deadline {
+    std::uint64_t command;
+    std::uint64_t valid_until_ns;
+  };
+
+  void clear();
+  std::optional<std::string> read_fields(std::string_view bytes);
+  std::optional<std::string> check() const;
+  std::optional<std::string> check_lengths(std::size_t commands, std::size_t orders, std::size_t cancels) const;
+  std::optional<std::string> check_texts() const;
+  std::optional<std::string> check_values() const;
+  std::optional<std::string> spread_deadlines();
+  void view();
+
+  std::uint64_t format_ = 0;
+  std::uint64_t queued_at_ns_ = 0;
+  std::vector<std::string_view> accounts_;
+  std::vector<std::string_view> symbols_;
+  std::vector<std::string_view> command_ids_;
+  std::string_view kinds_;
+  std::string_view keys_;
+  std::vector<std::uint32_t> account_index_;
+  std::vector<std::uint32_t> age_us_;
+  std::vector<std::uint32_t> symbol_index_;
+  std::string_view sides_;
+  std::string_view order_types_;
+  std::string_view times_in_force_;
+  std::string_view flags_;
+  std::vector<core::Price> prices_;
+  std::vector<core::Quantity> quantities_;
+  std::string_view targets_;
+  std::vector<Deadline> deadlines_;
+  std::vector<core::Time> valid_until_;
+
+  core::CommandFrame frame_{};
+};
+
+}  // namespace ordergate::rpc

@@ -1,0 +1,198 @@
+#include "rpc/server.h"
+
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+
+#include "log.h"
+#include "rpc/proto_id.h"
+
+namespace ordergate::rpc {
+namespace {
+
+using grpc::Status;
+using grpc::StatusCode;
+using std::chrono::system_clock;
+
+constexpr const char* kServiceName = "ordergate.engine.v1.EngineService";
+// A relay's window is a few MB; a single frame may be larger.
+constexpr int kMessageBytesMax = 64 << 20;
+// Streams that have not ended after this time are cut.
+constexpr auto kDrainGrace = std::chrono::seconds(5);
+// For calls of others (health watchers), which nothing ends but the server.
+constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
+
+void configure(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.SetMaxSendMessageSize(kMessageBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // The default of 300 s would end the streams of honest relays that ping every 30 s.
+  builder.AddChannelArgument("grpc.http2.min_ping_interval_without_data_ms", 10'000);
+  // A second engine must fail to bind, not share the port.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace
+
+// One GetStatus call; deletes itself.
+class StatusCall {
+ public:
+  explicit StatusCall(Server& server) : server_(server) {
+    server_.service_.RequestGetStatus(&context_, &request_, &writer_, server_.queue_.get(), server_.queue_.get(),
+                                      &accept_done_);
+  }
+
+ private:
+  void on_accept(bool ok) {
+    if (!ok) {
+      delete this;
+      return;
+    }
+    server_.await_status_call();
+    engine::v1::GetStatusResponse response;
+    server_.fill(response, request_.state_hash());
+    writer_.Finish(response, Status::OK, &finish_done_);
+  }
+  void on_finish(bool) { delete this; }
+
+  Server& server_;
+  grpc::ServerContext context_;
+  engine::v1::GetStatusRequest request_;
+  grpc::ServerAsyncResponseWriter<engine::v1::GetStatusResponse> writer_{&context_};
+  Completion accept_done_ = Completion::of<&StatusCall::on_accept>(this);
+  Completion finish_done_ = Completion::of<&StatusCall::on_finish>(this);
+};
+
+Server::Server(Shard& shard, std::string instance) : shard_(shard), instance_(std::move(instance)) {}
+
+Server::~Server() {
+  if (shutdown_.joinable()) shutdown_.join();
+}
+
+std::string Server::listen(const std::string& address) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  configure(builder);
+  int port = 0;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service_);
+  queue_ = builder.AddCompletionQueue();
+  server_ = builder.BuildAndStart();
+  if (!server_) return {};
+  await_session();
+  await_status_call();
+  set_health(true);
+  if (address.starts_with("unix:")) return address;
+  return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
+}
+
+void Server::run() {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) static_cast<Completion*>(tag)->run(ok);
+}
+
+void Server::stop() { stop_.Set(queue_.get(), system_clock::now(), &stop_done_); }
+
+void Server::await_session() {
+  auto session = std::make_unique<Session>(*this, shard_, instance_);
+  Session* const waiting = session.get();
+  sessions_.emplace(waiting, std::move(session));
+  waiting->accept(service_, *queue_);
+}
+
+void Server::await_status_call() {
+  if (!draining_) new StatusCall(*this);
+}
+
+void Server::accepted(Session& session) {
+  ++streams_;
+  if (draining_) return session.end(Status(StatusCode::UNAVAILABLE, "the engine is shutting down"), false);
+  await_session();
+}
+
+std::optional<Status> Server::take_over(Session& session, const engine::v1::Hello& hello) {
+  if (hello.epoch() < epoch_ || (hello.epoch() == epoch_ && hello.relay() != relay_)) {
+    return Status(StatusCode::FAILED_PRECONDITION, "epoch " + std::to_string(hello.epoch()) + " of relay " +
+                                                       hello.relay() + " is fenced: relay " + relay_ + " had epoch " +
+                                                       std::to_string(epoch_));
+  }
+  Session* const before = std::exchange(active_, &session);
+  epoch_ = hello.epoch();
+  relay_ = hello.relay();
+  if (before != nullptr) {
+    before->end(Status(StatusCode::ABORTED, "another stream of epoch " + std::to_string(epoch_) + " took over"), false);
+  }
+  return std::nullopt;
+}
+
+void Server::ended(Session& session) {
+  const bool waiting = !session.was_accepted();
+  if (!waiting) --streams_;
+  if (active_ == &session) active_ = nullptr;
+  sessions_.erase(&session);
+  if (draining_ && streams_ == 0) shut_down();
+  close_queue();
+}
+
+void Server::on_stop(bool) {
+  draining_ = true;
+  log::info("draining", {{"streams", std::to_string(streams_)}, {"last_applied", shard_.last_applied().text()}});
+  set_health(false);
+  drain_timeout_.Set(queue_.get(), system_clock::now() + kDrainGrace, &drain_timeout_done_);
+  const Status gone(StatusCode::UNAVAILABLE, "the engine is shutting down");
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    Session& session = *(it++)->second;  // end() may delete it
+    if (session.was_accepted()) session.end(gone, true);
+  }
+  if (streams_ == 0) shut_down();
+}
+
+void Server::on_drain_timeout(bool) { shut_down(); }
+
+// Shutdown waits for calls to end, which the queue's thread has to see to: it needs a thread of its own.
+void Server::shut_down() {
+  if (shutdown_.joinable()) return;
+  drain_timeout_.Cancel();
+  shutdown_ = std::thread([this] {
+    server_->Shutdown(system_clock::now() + kShutdownGrace);
+    server_down_.Set(queue_.get(), system_clock::now(), &server_down_done_);
+  });
+}
+
+void Server::on_server_down(bool) {
+  down_ = true;
+  close_queue();
+}
+
+// Only when no session can start another operation.
+void Server::close_queue() {
+  if (down_ && sessions_.empty()) queue_->Shutdown();
+}
+
+void Server::set_health(bool serving) {
+  grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
+  health.SetServingStatus(serving);
+  health.SetServingStatus(kServiceName, serving);
+}
+
+void Server::fill(engine::v1::GetStatusResponse& response, bool state_hash) const {
+  const core::Counters& counters = shard_.engine().counters();
+  response.set_engine_version(ORDERGATE_ENGINE_VERSION);
+  response.set_instance(instance_);
+  response.set_shard(shard_.number());
+  to_proto(shard_.last_applied(), response.mutable_last_applied());
+  to_proto(shard_.last_published(), response.mutable_last_published());
+  response.set_epoch(epoch_);
+  response.set_commands(counters.commands);
+  response.set_events(counters.events);
+  response.set_trades(counters.trades);
+  response.set_open_orders(shard_.engine().open_orders());
+  response.set_unpublished_frames(static_cast<std::uint32_t>(shard_.held().size()));
+  response.set_instruments_digest(shard_.digest());
+  if (state_hash) response.set_state_hash(shard_.engine().state_hash());
+}
+
+}  // namespace ordergate::rpc

@@ -1,0 +1,80 @@
+// The gRPC server of one shard.
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "ordergate/engine/v1/engine_service.grpc.pb.h"
+#include "rpc/completion.h"
+#include "rpc/session.h"
+#include "rpc/shard.h"
+
+namespace ordergate::rpc {
+
+class StatusCall;
+
+// One thread runs the completion queue and thereby owns the shard: no locks.
+class Server final : public SessionOwner {
+ public:
+  // `shard` must outlive the server. `instance` tells this start of the engine from others.
+  Server(Shard& shard, std::string instance);
+  ~Server() override;
+
+  // Listens; from then on health says SERVING. Returns the address in effect (with the port taken), or an empty text if
+  // the address can't be used.
+  std::string listen(const std::string& address);
+
+  // Serves until stop(). Returns when all streams have ended.
+  void run();
+
+  // Begins to drain: streams end with UNAVAILABLE once what is in hand was sent. From any thread, once.
+  void stop();
+
+ private:
+  friend class StatusCall;
+
+  void accepted(Session& session) override;
+  std::optional<grpc::Status> take_over(Session& session, const engine::v1::Hello& hello) override;
+  void ended(Session& session) override;
+
+  void await_session();
+  void await_status_call();
+  void set_health(bool serving);
+  void on_stop(bool ok);
+  void on_drain_timeout(bool ok);
+  void shut_down();
+  void on_server_down(bool ok);
+  void close_queue();
+  void fill(engine::v1::GetStatusResponse& response, bool state_hash) const;
+
+  Shard& shard_;
+  const std::string instance_;
+  engine::v1::EngineService::AsyncService service_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+
+  // Fields of the thread that runs the queue.
+  std::map<Session*, std::unique_ptr<Session>> sessions_;  // accepted ones, and the one that waits
+  std::size_t streams_ = 0;                                // accepted ones
+  Session* active_ = nullptr;
+  std::uint64_t epoch_ = 0;  // of the last relay that was active
+  std::string relay_;
+  bool draining_ = false;
+  grpc::Alarm drain_timeout_;
+  Completion drain_timeout_done_ = Completion::of<&Server::on_drain_timeout>(this);
+  std::thread shutdown_;
+  bool down_ = false;  // the server takes no more calls
+  grpc::Alarm server_down_;
+  Completion server_down_done_ = Completion::of<&Server::on_server_down>(this);
+
+  // stop() may come from any thread; an alarm carries it over.
+  grpc::Alarm stop_;
+  Completion stop_done_ = Completion::of<&Server::on_stop>(this);
+};
+
+}  // namespace ordergate::rpc

@@ -1,0 +1,55 @@
+#include "rpc/shard.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace ordergate::rpc {
+
+Shard::Shard(instruments::Instruments instruments, std::uint32_t shard, std::uint32_t open_orders_max)
+    : instruments_(std::move(instruments)),
+      number_(shard),
+      engine_({.instruments = instruments_.limits(), .open_orders_max = open_orders_max}),
+      encoder_(engine_, instruments_, shard) {}
+
+std::optional<Fault> Shard::apply(const CommandEntry& entry) {
+  if (entry.id <= last_applied_) return std::nullopt;
+  if (entry.previous != last_applied_) {
+    return Fault{Fault::Kind::kGap, "frame " + entry.id.text() + " follows " + entry.previous.text() +
+                                        ", but the last frame applied is " + last_applied_.text()};
+  }
+  const auto unreadable = [&](const std::string& why) {
+    return Fault{Fault::Kind::kUnreadable, "frame " + entry.id.text() + ": " + why};
+  };
+  if (entry.engine_time_ns > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
+    return unreadable("engine_time_ns is out of range");
+  }
+  if (const auto why = decoder_.decode(entry.frame)) return unreadable(*why);
+
+  sink_.clear();
+  engine_.apply(decoder_.frame(), {static_cast<std::int64_t>(entry.engine_time_ns)}, sink_);
+  last_applied_ = entry.id;
+  if (entry.id <= last_published_) {
+    released_ = entry.id;
+    return std::nullopt;
+  }
+  held_.push_back({.id = entry.id,
+                   .engine_time = engine_.time(),
+                   .events = static_cast<std::uint32_t>(sink_.events.size()),
+                   .frame = encoder_.encode(entry.id, decoder_.frame(), sink_)});
+  return std::nullopt;
+}
+
+void Shard::publish(LogId id) {
+  last_published_ = std::max(last_published_, id);
+  while (!held_.empty() && held_.front().id <= last_published_) {
+    released_ = held_.front().id;
+    held_.pop_front();
+  }
+}
+
+std::size_t Shard::first_after(LogId id) const {
+  const auto found = std::ranges::upper_bound(held_, id, {}, &EventEntry::id);
+  return static_cast<std::size_t>(found - held_.begin());
+}
+
+}  // namespace ordergate::rpc

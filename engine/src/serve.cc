@@ -1,0 +1,70 @@
+#include "serve.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "log.h"
+#include "rpc/server.h"
+
+namespace ordergate {
+namespace {
+
+constexpr int kExitForced = 130;
+
+// Blocked before any thread starts, so that only the waiting thread takes them.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // a reader of our log that went away
+  return signals;
+}
+
+// Only that no two starts look alike; nothing is derived from it.
+std::string new_instance() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+  char text[40];
+  std::snprintf(text, sizeof text, "%llx-%x", static_cast<unsigned long long>(now), std::random_device{}());
+  return text;
+}
+
+void follow_parent() {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() == 1) raise(SIGTERM);  // it was gone before prctl
+}
+
+}  // namespace
+
+int serve(const Options& options, rpc::Shard& shard) {
+  const sigset_t signals = block_signals();
+  if (options.die_with_parent) follow_parent();
+  rpc::Server server(shard, new_instance());
+  const std::string address = server.listen(options.listen);
+  if (address.empty()) {
+    std::fprintf(stderr, "--listen: %s can't be used\n", options.listen.c_str());
+    return kExitUsage;
+  }
+  std::thread([&server, signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    server.stop();
+    sigwait(&signals, &signal);
+    _exit(kExitForced);
+  }).detach();
+  std::fprintf(stderr, "ordergate-engine ready listen=%s shard=%u digest=%s\n", address.c_str(), options.shard,
+               shard.digest().c_str());
+  server.run();
+  log::info("stopped", {{"last_applied", shard.last_applied().text()}});
+  return 0;
+}
+
+}  // namespace ordergate

@@ -1,0 +1,13 @@
+// The engine as a process: signals, start, drain.
+#pragma once
+
+#include "options.h"
+#include "rpc/shard.h"
+
+namespace ordergate {
+
+// Listens, says ready, and serves until SIGTERM or SIGINT, which drain; a second one ends at once. Returns the exit
+// code: 0 after a drain, 2 if the address can't be used. REQUIRES: no other thread was started.
+int serve(const Options& options, rpc::Shard& shard);
+
+}  // namespace ordergate
