@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.relay_feed import Frame, LogBroken
 from gateway.streams import LogId
+from gateway.wire import now_ns
 from ordergate.engine.v1 import engine_service_pb2 as engine_pb
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _UnderWay:
 class Stamp:
     """Gives each frame its engine time: the recorded one, or now; never going back."""
 
-    def __init__(self, last_ns: int, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, last_ns: int, clock_ns: Callable[[], int] = now_ns) -> None:
         self._last_ns = last_ns
         self._clock_ns = clock_ns
 
