@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout, where there is one."""
 ENGINE_BINARY_KEY = "ORDERGATE_ENGINE_BINARY"
-_PROBE_TIMEOUT_S = 5.0
+_COMMAND_TIMEOUT_S = 30.0
 
 
 def find_engine() -> Path:
@@ -47,8 +47,9 @@ def engine_program(binary: Path, path: Path, instruments: Path, log: Path, shard
 
 
 def persister_program(log: Path, settings: Mapping[str, str]) -> Program:
-    """The persister, configured through its environment alone."""
-    return Program("persister", [sys.executable, "-m", "persistence"], log, lambda: True, env=environment(settings))
+    """The persister, configured through its environment alone; ready once its schema is there and it works."""
+    argv, env = [sys.executable, "-m", "persistence"], environment(settings)
+    return Program("persister", argv, log, lambda: _runs([*argv, "--check"], env).returncode == 0, env=env)
 
 
 def gateway_program(log: Path, settings: Mapping[str, str]) -> Program:
@@ -82,14 +83,18 @@ def serving(address: str) -> bool:
 
 def ordergate(*args: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of ours in a process of its own, since those import grpc and the stack must not."""
+    return _runs([sys.executable, "-m", "gateway.app", *args], environment({}))
+
+
+def _runs(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gateway.app", *args],
+        argv,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=_PROBE_TIMEOUT_S + 10,
+        timeout=_COMMAND_TIMEOUT_S,
         check=False,
-        env=environment({}),
+        env=env,
     )
 
 

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
     from gateway.stack.process import Process
 
-_FAST = {"fsync": "off", "shared_buffers": "64MB", "min_wal_size": "80MB"}
-"""Tests kill processes, never the machine, and what a dead process wrote stays in the kernel's cache."""
+_SMALL = {"shared_buffers": "64MB", "min_wal_size": "80MB"}
 _names = (f"test_{number}" for number in itertools.count())
 
 
@@ -118,7 +117,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server(_server_home: Home) -> Iterator[PostgresServer]:
-    server = PostgresServer(_found(find_postgres), _server_home, _FAST)
+    server = PostgresServer(_found(find_postgres), _server_home, _SMALL)
     restart(server.process)
     yield server
     server.process.stop()

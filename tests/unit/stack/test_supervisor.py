@@ -23,8 +23,8 @@ class Watched:
         self.supervisor = Supervisor(self.said.append, self.starts.append)
         self.stop = asyncio.Event()
 
-    def process(self, name, script):
-        return Process(Program(name, ["sh", "-c", script], self.tmp_path / f"{name}.log", lambda: True))
+    def process(self, name, script, ready=True):
+        return Process(Program(name, ["sh", "-c", script], self.tmp_path / f"{name}.log", lambda: ready))
 
     @contextlib.asynccontextmanager
     async def watching(self, *processes):
@@ -76,7 +76,7 @@ async def test_a_refused_configuration_ends_the_watch(watched):
 
 async def test_a_death_during_the_start_is_not_tried_again(watched):
     with pytest.raises(StackError, match="a ended with status 1"):
-        await watched.supervisor.start([watched.process("a", "exit 1"), watched.process("b", "sleep 60")])
+        await watched.supervisor.start([watched.process("a", "exit 1", ready=False), watched.process("b", "sleep 60")])
     await watched.supervisor.stop()
 
 
