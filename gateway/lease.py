@@ -132,8 +132,10 @@ class Lease:
         pause_s = self._ttl_ms / 3000
         while True:
             await asyncio.sleep(min(pause_s, max(0.0, self._until - self._clock())))
+            if not self.held:
+                raise LeaseLost("the lease ran out")
             try:
-                async with asyncio.timeout(max(0.0, self._until - self._clock())):
+                async with asyncio.timeout(self._until - self._clock()):
                     await self._renew()
                 pause_s = self._ttl_ms / 3000
             except TimeoutError:
@@ -141,8 +143,6 @@ class Lease:
             except RedisError as error:
                 log.warning("lease not renewed", holder=self.holder, error=str(error))
                 pause_s = self._ttl_ms / 20000
-            if not self.held:
-                raise LeaseLost("the lease ran out")
 
     async def release(self) -> None:
         """Gives the lease up if it is ours, so that another need not wait for its end."""

@@ -97,10 +97,10 @@ async def _wait_for_info(client: Redis, wait_s: float) -> dict[str, str]:
         last_attempt = clock() >= deadline
         try:
             info = await _info(client)
-        except AuthenticationError as error:
-            remedy = f"Redis says {str(error)!r}; set user and password in the URL"
-            raise ConfigurationRefused("redis-url", "without valid credentials", remedy) from error
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError) as error:
+            if _is_about_credentials(error):
+                remedy = f"Redis says {str(error)!r}; set user and password in the URL"
+                raise ConfigurationRefused("redis-url", "without valid credentials", remedy) from error
             if last_attempt:
                 raise
         else:
@@ -109,6 +109,13 @@ async def _wait_for_info(client: Redis, wait_s: float) -> dict[str, str]:
             if last_attempt:
                 raise ConnectionError("Redis is still loading its file")
         await asyncio.sleep(RETRY_S)
+
+
+def _is_about_credentials(error: BaseException | None) -> bool:
+    """redis-py hides this one among the errors of a server that is away, and waiting would not help."""
+    while error is not None and not isinstance(error, AuthenticationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 async def _info(client: Redis) -> dict[str, str]:

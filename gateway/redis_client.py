@@ -5,17 +5,25 @@ entries. So nothing here retries: an error reaches the caller, who knows whether
 
 RESP2 throughout: measured, both protocols cost the same for our commands, and RESP2 has neither push messages nor the
 maintenance notifications that redis-py turns on with RESP3.
+
+A cancelled command ends with CancelledError here, always. redis-py sends under `asyncio.wait_for`, which in Python 3.11
+forgets a cancellation that arrives while the send completes: the command returns as if nothing had been asked, and
+a loop around it goes on for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from gateway.settings import Settings
 
 READ_BLOCK_MS = 1000
@@ -61,10 +69,36 @@ async def command(client: Redis, *args: bytes | str | int) -> Any:
     return await client.execute_command(*args)  # type: ignore[no-untyped-call]
 
 
+async def _cancellable(work: Awaitable[Any]) -> Any:
+    """Awaits `work`; a cancellation that it has swallowed is raised after all."""
+    task = asyncio.current_task()
+    assert task is not None
+    asked_before = task.cancelling()
+    try:
+        return await work
+    finally:
+        if task.cancelling() > asked_before:
+            raise asyncio.CancelledError
+
+
+class _CancellableRedis(Redis):
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        return await _cancellable(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _CancellablePipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _CancellablePipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        found: list[Any] = await _cancellable(super().execute(raise_on_error))
+        return found
+
+
 def _open(
     url: str, timeout_s: float, *, connections: int, read_bytes: int = PLAIN_READ_BYTES, name: str | None = None
 ) -> Redis:
-    return Redis.from_url(
+    return _CancellableRedis.from_url(
         url,
         protocol=2,
         decode_responses=False,

@@ -121,6 +121,8 @@ class FinalOrders:
         self._filled_at = clock()
         self._waiting: deque[bytes] = deque()
         self._wake = asyncio.Event()
+        self.unreadable = 0
+        """Event frames that could not be parsed; the persister is the one who says so out loud."""
 
     def offer(self, frames: Sequence[engine_pb.EventEntry]) -> None:
         """Takes published frames if the budget allows; never blocks."""
@@ -142,8 +144,8 @@ class FinalOrders:
             while self._waiting:
                 try:
                     orders.update(final_orders(self._waiting.popleft()))
-                except DecodeError as error:
-                    log.warning("event frame can't be read for the status cache", error=str(error))
+                except DecodeError:
+                    self.unreadable += 1
             if orders:
                 await self._write(orders)
 
