@@ -55,7 +55,7 @@ async def new_engine(short_path: Path) -> AsyncIterator[Callable[[], ScriptedEng
 
     yield make
     for engine in made:
-        engine.silent = False
+        engine.speak()
         await engine.kill()
 
 

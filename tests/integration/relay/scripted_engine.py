@@ -41,7 +41,8 @@ class ScriptedEngine(EngineServiceServicer):
         self.frames = 0
         self.messages = 0
         self.published = ZERO
-        self.silent = False
+        self._speaking = asyncio.Event()
+        self._speaking.set()
         self.leave_out: set[int] = set()
         self.refuse: set[int] = set()
 
@@ -54,31 +55,44 @@ class ScriptedEngine(EngineServiceServicer):
     async def kill(self) -> None:
         await self._server.stop(0)
 
+    def hold_again(self, frames: list[tuple[bytes, bytes, bytes]]) -> None:
+        """Forgets that these were published: id, frame and engine time of each."""
+        for raw_id, frame, time_ns in frames:
+            key = LogId.parse(raw_id)
+            self._held[key] = pb.EventEntry(id=_message(key), engine_time_ns=int(time_ns), events=1, frame=frame)
+
+    def fall_silent(self) -> None:
+        """From now on it answers nothing."""
+        self._speaking.clear()
+
+    def speak(self) -> None:
+        """Goes on where it fell silent."""
+        self._speaking.set()
+
     @property
     def state_hash(self) -> str:
         return self._state.hexdigest()
 
     async def GetStatus(self, request, context):
-        while self.silent:
-            await asyncio.sleep(0.02)
+        await self._speaking.wait()
         return pb.GetStatusResponse(instance=self.instance, state_hash=self.state_hash, epoch=self.epoch)
 
     async def Apply(self, request_iterator, context):
         hello = (await context.read()).hello
-        while self.silent:
-            await asyncio.sleep(0.02)
+        await self._speaking.wait()
         if hello.epoch <= self.epoch or hello.instruments_digest != self._digest:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"epoch {hello.epoch} or digest")
         self.epoch = hello.epoch
         self.last_published = log_id(hello.last_published)
         self._held = {key: entry for key, entry in self._held.items() if key > self.last_published}
-        welcome = pb.Welcome(last_applied=_message(self.last_applied), engine_version="scripted", instance=self.instance)
+        welcome = pb.Welcome(
+            last_applied=_message(self.last_applied), engine_version="scripted", instance=self.instance
+        )
         await context.write(pb.ApplyResponse(welcome=welcome, entries=self._held.values()))
         while (request := await context.read()) is not grpc.aio.EOF:
             if self.epoch != hello.epoch:
                 await context.abort(grpc.StatusCode.ABORTED, "a newer relay is here")
-            while self.silent:
-                await asyncio.sleep(0.02)
+            await self._speaking.wait()
             self.messages += 1
             if request.HasField("published"):
                 self.published = log_id(request.published)
