@@ -4,7 +4,8 @@ In the order in which `ordergate up` uses them:
 
     up           the command
     assembly     which services a stack has, what each is told, its life
-    home         the folder of one stack: lock, sockets, token key, left-over processes
+    home         the folder of one stack: lock, sockets, left-over processes
+    key          the key that signs tokens
     find         which Redis and PostgreSQL server programs this machine offers
     account      which account may run PostgreSQL (never root)
     process      one child process: start, readiness, log, stop

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import signal
 import stat
 import time
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gateway.stack.key import make_key
 from gateway.stack.process import StackError
 
 if TYPE_CHECKING:
@@ -75,13 +74,8 @@ class Home:
         self._lock_fd = fd
 
     def token_key(self) -> Path:
-        """File with the key that signs tokens; 48 random bytes in base64, made on first use, mode 0600."""
-        path = self.root / "token.key"
-        with contextlib.suppress(FileExistsError):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(base64.b64encode(secrets.token_bytes(48)) + b"\n")
-        return path
+        """File with the key that signs tokens, made on first use."""
+        return make_key(self.root / "token.key")
 
     def record(self, pids: Mapping[str, int]) -> None:
         """Remembers what runs, so that a later start can end what an unclean end left behind."""
