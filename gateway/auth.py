@@ -49,16 +49,16 @@ class Principal:
         """The account, if there is exactly one, else ""."""
         return next(iter(self.accounts)) if len(self.accounts) == 1 else ""
 
-    def require(self, account: str, *scopes: str) -> None:
-        """Refuses unless the token covers `account` and has one of `scopes`.
+    def require(self, account: str, *scopes: str, field: str = "account") -> None:
+        """Refuses unless the token covers `account` and has one of `scopes`; `field` is where the account was named.
 
         Raises:
             PermissionDenied: it does not.
         """
         self.require_scope(*scopes)
         if account not in self.accounts:
-            error = PermissionDenied(f"the token does not cover account {account!r}", field="account")
-            raise error
+            # Cut: what a client sent must not make a status that is too large to be sent.
+            raise PermissionDenied(f"the token does not cover account {account[:64]!r}", field=field)
 
     def require_scope(self, *scopes: str) -> None:
         """Refuses unless the token has one of `scopes`.
@@ -69,7 +69,7 @@ class Principal:
         if self.scopes.isdisjoint(scopes):
             raise PermissionDenied(f"the token lacks the scope {' or '.join(scopes)}")
 
-    def chosen(self, accounts: Collection[str], *scopes: str) -> frozenset[str]:
+    def chosen(self, accounts: Collection[str], *scopes: str, field: str = "accounts") -> frozenset[str]:
         """The accounts named in a request, or all of the token if it names none.
 
         Raises:
@@ -77,7 +77,7 @@ class Principal:
         """
         self.require_scope(*scopes)
         for account in accounts:
-            self.require(account, *scopes)
+            self.require(account, *scopes, field=field)
         return frozenset(accounts) or self.accounts
 
     def account_or_sole(self, account: str, *scopes: str) -> str:

@@ -41,7 +41,7 @@ class OrderEvents:
         request = parse(pb.FollowRequest, raw)
         silence_s = HEARTBEAT_S[1]
         if request.HasField("heartbeat_interval"):
-            silence_s = heartbeat_interval(request.heartbeat_interval.ToTimedelta().total_seconds())
+            silence_s = heartbeat_interval(request.heartbeat_interval)
         accounts = principal.chosen(request.accounts, "trade", "read")
         start = parse_start(request.start if request.HasField("start") else None, len(worker.hubs))
         wake = asyncio.Event()

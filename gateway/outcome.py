@@ -95,6 +95,9 @@ async def raise_level(
         level = pb.AckLevel.Name(ack.level).removeprefix("ACK_LEVEL_")
         late = errors.AckTimeout(f"stored, but not further than {level} within {timeout_s:g} s")
         ack.failure.CopyFrom(late.failure())
+    except errors.OrdergateError as error:  # the decision can't be told; the command is stored all the same
+        ack.failure.CopyFrom(error.failure())
+        ack.failure.disposition = errors.APPLIED
     return ack
 
 

@@ -22,7 +22,7 @@ from gateway.query import OrderQueries
 from gateway.redis_check import check_redis
 from gateway.redis_client import open_commands
 from gateway.service import Administration, MarketData, OrderEntry
-from gateway.session import Session
+from gateway.session import Session, first_message
 from gateway.worker import Worker
 from ordergate.v1 import (
     admin_service_pb2,
@@ -42,6 +42,10 @@ _log = structlog.get_logger(__name__)
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 """Same messages as v1alpha, for which grpcio-reflection has the servicer; newer clients ask for v1 first."""
+
+
+REFUSAL_DELAY_S = 1.0
+"""Longest wait for the first message of a stream that is refused anyway; see `first_message`."""
 
 
 def server_options(settings: Settings, *, shared_port: bool) -> list[tuple[str, int]]:
@@ -160,9 +164,15 @@ def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> No
     )
 
     async def session(context: Context) -> None:
-        if worker.draining.is_set():
-            raise errors.Draining
-        stream = Session(worker, auth.authenticate(context), context)
+        try:
+            if worker.draining.is_set():
+                raise errors.Draining
+            principal = auth.authenticate(context)
+        except errors.OrdergateError:
+            with suppress(errors.OrdergateError):
+                await first_message(context, REFUSAL_DELAY_S, asyncio.Event())
+            raise
+        stream = Session(worker, principal, context)
         worker.sessions.add(stream)
         try:
             await stream.run()

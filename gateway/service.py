@@ -9,6 +9,7 @@ from gateway.streams import ZERO, Keys
 from gateway.wire import now_ns
 from ordergate.v1 import admin_service_pb2 as admin
 from ordergate.v1 import command_pb2 as commands
+from ordergate.v1 import failure_pb2
 from ordergate.v1 import market_data_service_pb2 as market
 from ordergate.v1 import order_entry_service_pb2 as pb
 
@@ -29,12 +30,15 @@ class OrderEntry:
         self._worker = worker
 
     async def submit(self, request: pb.SubmitRequest, principal: Principal) -> pb.SubmitResponse:
-        """One command; a refusal is a status."""
+        """One command; a refusal by the gateway is a status, one by the engine an ack with `failure`."""
         command = self._prepare(request.command, request.HasField("command"), principal)
         waiter = outcome.Awaited([command], self._worker.hubs[command.shard])
         self._worker.queues[command.shard].submit(waiter)
         await waiter.result
-        return pb.SubmitResponse(ack=await self._ack(waiter, 0))
+        ack = await self._ack(waiter, 0)
+        if ack.failure.reason == failure_pb2.REASON_ACK_TIMEOUT:
+            raise errors.AckTimeout(ack.failure.text)
+        return pb.SubmitResponse(ack=ack)
 
     async def check(self, request: pb.CheckRequest, principal: Principal) -> pb.CheckResponse:
         """All checks, no effect."""

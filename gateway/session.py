@@ -26,6 +26,8 @@ from ordergate.v1 import order_entry_service_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from google.protobuf.duration_pb2 import Duration
+
     from gateway.auth import Principal
     from gateway.feed import EventFeed
     from gateway.rpc import Context
@@ -43,6 +45,9 @@ OUTBOX_BYTES_MAX = 1_048_576
 
 HEARTBEAT_S = (1.0, 10.0, 60.0)
 """Least, default and longest heartbeat interval."""
+
+FIRST_MESSAGE_S = 10.0
+"""Longest wait for a stream's first message: a stream that says nothing holds a place and could not be drained."""
 
 _QUEUED = command_pb2.ACK_LEVEL_QUEUED
 _ACKS = 1
@@ -109,8 +114,8 @@ class Session:
         Raises:
             OrdergateError: the first message is refused; nothing was written yet.
         """
-        raw = await self._context.read()
-        if not isinstance(raw, bytes):
+        raw = await first_message(self._context, FIRST_MESSAGE_S, self._worker.draining)
+        if raw is None:
             return
         first = parse(pb.SessionRequest, raw)
         await self._open(first)
@@ -138,13 +143,17 @@ class Session:
             raise errors.InvalidField("hello.client", "client may have 64 characters")
         self._default_level = hello.default_ack_level or _QUEUED
         if hello.HasField("heartbeat_interval"):
-            self._heartbeat_s = heartbeat_interval(hello.heartbeat_interval.ToTimedelta().total_seconds())
-        accounts = self._principal.chosen(hello.accounts, "trade")
+            self._heartbeat_s = heartbeat_interval(hello.heartbeat_interval, "hello.heartbeat_interval")
+        accounts = self._principal.chosen(hello.accounts, "trade", field="hello.accounts")
         cursors: list[str] = []
         if not hello.acks_only:
             start = parse_start(hello.start if hello.HasField("start") else None, len(self._worker.hubs), "hello.start")
             self._feed = self._worker.make_feed(accounts, start, self._wake.set)
-            await self._worker.open_feed(self._feed)
+            try:
+                await self._worker.open_feed(self._feed)
+            except errors.CursorInvalid as error:
+                error.field = f"hello.{error.field}"  # the feed does not know in which message its start came
+                raise
             self._feed_task = asyncio.create_task(self._feed.run(), name="session-feed")
             self._feed_task.add_done_callback(self._feed_done)
             cursors = self._feed.cursors()
@@ -376,16 +385,43 @@ class Session:
             self.go_away(internal(error, "Session feed").failure())
 
 
-def heartbeat_interval(seconds: float) -> float:
-    """`seconds` if it may be a heartbeat interval.
+async def first_message(context: Context, timeout_s: float, draining: asyncio.Event) -> bytes | None:
+    """The first message of a stream; None if the client half-closed or left without one.
+
+    A refusal must come after it as well: a client of grpc.aio that still writes while the stream ends sees INTERNAL
+    in the place of the status.
 
     Raises:
-        InvalidField: it may not.
+        Draining: it did not come before the server shuts down.
+        InvalidField: it did not come in time.
+    """
+    read = asyncio.create_task(context.read(), name="session-first-message")
+    drained = asyncio.create_task(draining.wait(), name="session-draining")
+    try:
+        await asyncio.wait({read, drained}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if read.done():
+            raw = read.result()
+            return raw if isinstance(raw, bytes) else None
+        if drained.done():
+            raise errors.Draining
+        raise errors.InvalidField("hello", f"no message came within {timeout_s:g} s; send hello at once")
+    finally:
+        read.cancel()
+        drained.cancel()
+
+
+def heartbeat_interval(given: Duration, field: str = "heartbeat_interval") -> float:
+    """Seconds of `given` if it may be a heartbeat interval.
+
+    Raises:
+        InvalidField: it may not; `field` is its path.
     """
     low, _, high = HEARTBEAT_S
-    if not low <= seconds <= high:
-        raise errors.InvalidField("heartbeat_interval", f"heartbeat_interval must be {low:g} s to {high:g} s")
-    return seconds
+    # By hand: Duration's own conversions raise for what is no valid Duration.
+    nanoseconds = given.seconds * 10**9 + given.nanos
+    if not (low * 10**9 <= nanoseconds <= high * 10**9 and 0 <= given.nanos < 10**9):
+        raise errors.InvalidField(field, f"heartbeat_interval must be {low:g} s to {high:g} s")
+    return nanoseconds / 10**9
 
 
 def _ack(ack: command_pb2.Ack) -> bytes:

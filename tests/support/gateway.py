@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TIMEOUT_S = 60.0
-KEY = b"a key of tests that is long enough for HS256"
+KEY = b"a key of tests that is long enough for HS256, and for HS512 as well: 64 bytes"
 
 
 class RunningGateway:
