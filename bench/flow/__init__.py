@@ -1,0 +1,1 @@
+"""Generated order flow: deterministic, and as lively as a market."""
