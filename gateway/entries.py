@@ -19,7 +19,8 @@ T = TypeVar("T")
 PAGE_BYTES = 1_048_576
 """Aim of a page: enough to make the round trip cheap, little enough to hold one for each of many slow readers."""
 
-_COUNT_FIRST = 16
+_COUNT_FIRST = 4
+"""Frames of a large installation may have a megabyte each: the first page feels its way."""
 _COUNT_MAX = 512
 
 

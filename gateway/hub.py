@@ -146,8 +146,8 @@ class Hub:
                 delay = min(2 * delay, _RETRY_S[1])
 
     async def _read(self) -> None:
-        paused = self.last_error is not None or time.monotonic() - self._read_at > _PAUSE_S
         entries = await read_new(self._redis, self.keys.events, self.position, READ_COUNT, READ_BLOCK_MS)
+        paused = self.last_error is not None or time.monotonic() - self._read_at > _PAUSE_S
         if paused and entries and await self._trimmed():
             log.error("events were trimmed before this worker read them", shard=self.shard, position=str(self.position))
             self._send_to_log()
