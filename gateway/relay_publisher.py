@@ -43,6 +43,15 @@ return redis.status_reply('OK')
 """
 
 
+# KEYS: those of the orders. ARGV: their values, then the life in s. One command costs us a fifth of a pipeline of SETs.
+_CACHE = """#!lua
+for i, key in ipairs(KEYS) do
+  redis.call('SET', key, ARGV[i], 'EX', ARGV[#ARGV])
+end
+return #KEYS
+"""
+
+
 class Fenced(Exception):
     """A session with a higher epoch has begun; this one must end."""
 
@@ -150,11 +159,9 @@ class FinalOrders:
                 await self._write(orders)
 
     async def _write(self, orders: dict[str, bytes]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for order_id, order in orders.items():
-            pipeline.execute_command("SET", self._keys.order(order_id), order, "EX", self._ttl_s)
+        keys = [self._keys.order(order_id) for order_id in orders]
         try:
-            await pipeline.execute(raise_on_error=False)
+            await command(self._client, "EVAL", _CACHE, len(keys), *keys, *orders.values(), self._ttl_s)
         except RedisError as error:
             log.debug("status cache not filled", error=str(error))
 

@@ -18,7 +18,7 @@ import structlog
 
 from gateway.relay_feed import CommandFeed, LogBroken, LogState, command_ids, read_log_state, require_command
 from gateway.relay_publisher import FinalOrders, Publisher
-from gateway.relay_window import Stamp, Window, log_id
+from gateway.relay_window import CONFIRM_FRAMES, Stamp, Window, log_id
 from gateway.streams import ZERO, Keys, LogId
 from ordergate.engine.v1 import engine_service_pb2 as engine_pb
 
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 PROTOCOL = 1
 HELLO_TIMEOUT_S = 5.0
 """An engine that does not answer hello within this time is taken for dead."""
+CONFIRM_S = 0.1
+"""The engine is told of publications at the latest after this time without frames to send."""
 READ_FRAMES_MAX = 64
 """Frames read from the log at once."""
 
@@ -227,10 +229,16 @@ class RelaySession:
 
     async def _write(self, call: ApplyCall) -> None:
         """The only writer of the stream."""
+        window = self._window
         while True:
-            await self._outgoing.wait()
+            confirm_from = CONFIRM_FRAMES
+            try:
+                async with asyncio.timeout(CONFIRM_S if window.unconfirmed else None):
+                    await self._outgoing.wait()
+            except TimeoutError:
+                confirm_from = 1
             self._outgoing.clear()
-            while (request := self._window.next_request()) is not None:
+            while (request := window.next_request(confirm_from=confirm_from)) is not None:
                 await call.write(request)
                 self._room.set()
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES_MAX = 1_048_576
 """Bytes of frames in one message to the engine, unless a single frame is larger."""
+CONFIRM_FRAMES = 16
+"""Publications that are worth a message of their own; fewer go with the next frames."""
 PUBLISH_BYTES_MAX = 4_194_304
 """Bytes of event frames in one append, unless a single frame is larger: Redis serves nobody else meanwhile."""
 PUBLISH_FRAMES_MAX = 128
@@ -74,7 +76,7 @@ class Window:
         self._under_way: deque[_UnderWay] = deque()
         self._bytes_read = 0
         self._bytes_sent = 0
-        self._confirmed = published
+        self._unconfirmed = 0
         self.published = published
         """Last event frame in the events stream."""
         self.applied = applied
@@ -99,8 +101,16 @@ class Window:
             self._under_way.append(_UnderWay(frame.id, size, now, replay=frame.time_ns is not None))
         self._outbox.extend(frames)
 
-    def next_request(self) -> engine_pb.ApplyRequest | None:
-        """The next message to the engine; None if there is nothing to say, or no room to say it."""
+    @property
+    def unconfirmed(self) -> int:
+        """Published frames that the engine has not been told of."""
+        return self._unconfirmed
+
+    def next_request(self, *, confirm_from: int = CONFIRM_FRAMES) -> engine_pb.ApplyRequest | None:
+        """The next message to the engine; None if there is nothing to say, or no room to say it.
+
+        Without frames to send, `confirm_from` publications make a message.
+        """
         entries: list[engine_pb.CommandEntry] = []
         size = 0
         while self._outbox and size < MESSAGE_BYTES_MAX:
@@ -111,11 +121,11 @@ class Window:
             size += length
             self._bytes_read -= length
             self._bytes_sent += length
-        if not entries and self._confirmed == self.published:
+        if not entries and self._unconfirmed < confirm_from:
             return None
         request = engine_pb.ApplyRequest(entries=entries)
-        if self._confirmed != self.published:
-            self._confirmed = self.published
+        if self._unconfirmed:
+            self._unconfirmed = 0
             request.published.ms, request.published.seq = self.published
         return request
 
@@ -150,6 +160,7 @@ class Window:
         """The frames of `batch` are published."""
         for _ in batch:
             self._release()
+        self._unconfirmed += len(batch)
         self.published = log_id(batch[-1].id)
         self.applied = max(self.applied, self.published)
 

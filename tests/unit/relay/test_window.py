@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.relay_feed import Frame, LogBroken
-from gateway.relay_window import MESSAGE_BYTES_MAX, PUBLISH_FRAMES_MAX, Stamp, Window
+from gateway.relay_window import CONFIRM_FRAMES, MESSAGE_BYTES_MAX, PUBLISH_FRAMES_MAX, Stamp, Window
 from gateway.streams import ZERO, LogId
 from ordergate.engine.v1 import engine_service_pb2 as pb
 
@@ -74,14 +74,37 @@ def test_a_message_is_cut_at_its_bound():
     assert len(w.next_request().entries) == 2
 
 
-def test_publication_is_confirmed_once_and_with_the_next_message():
+def test_publication_is_confirmed_once():
     w = window()
     w.add([frame(1)], 0.0)
     assert not w.next_request().HasField("published")
     w.receive(events_of(1))
     w.settle(w.next_batch())
-    assert w.next_request() == pb.ApplyRequest(published=pb.LogId(ms=1))
+    assert w.unconfirmed == 1
+    assert w.next_request(confirm_from=1) == pb.ApplyRequest(published=pb.LogId(ms=1))
+    assert w.next_request(confirm_from=1) is None
+
+
+def test_few_publications_wait_for_the_next_frame():
+    w = window()
+    w.add([frame(1)], 0.0)
+    w.next_request()
+    w.receive(events_of(1))
+    w.settle(w.next_batch())
     assert w.next_request() is None
+    w.add([frame(2)], 0.0)
+    request = w.next_request()
+    assert (request.published.ms, len(request.entries)) == (1, 1)
+
+
+def test_many_publications_are_confirmed_without_waiting():
+    w = window()
+    numbers = range(1, CONFIRM_FRAMES + 1)
+    w.add([frame(n) for n in numbers], 0.0)
+    w.next_request()
+    w.receive(events_of(*numbers))
+    w.settle(w.next_batch())
+    assert w.next_request().published.ms == CONFIRM_FRAMES
 
 
 @pytest.mark.parametrize(
