@@ -31,6 +31,7 @@ _NO_CHANGE = frozenset(map(int, (EventKind.DUPLICATE, EventKind.CANCEL_REJECTED,
 _FILL = int(EventKind.FILL)
 _DUPLICATE = int(EventKind.DUPLICATE)
 _TAKER = int(Liquidity.TAKER)
+_REASONS = {reason.value: reason.name for reason in Reason}
 _OPEN = frozenset({int(OrderStatus.OPEN), int(OrderStatus.PARTIALLY_FILLED)})
 
 
@@ -74,7 +75,8 @@ class Ledger:
         self.run = run
         self.accounts = tuple(accounts)
         self._index_of = {account: index for index, account in enumerate(accounts)}
-        self._skip = len(run) + 1
+        self._prefix = f"{run}-"
+        self._skip = len(self._prefix)
         self.owner = bytearray()
         """Index of the account, by command."""
         self.kind = bytearray()
@@ -136,10 +138,13 @@ class Ledger:
 
     def number_of(self, command_id: str) -> int:
         """Number of a command of this run; -1 for any other."""
-        if command_id.startswith(self.run) and command_id[self._skip :].isdecimal():
+        if not command_id.startswith(self._prefix):
+            return -1
+        try:
             number = int(command_id[self._skip :])
-            return number if number < len(self.kind) else -1
-        return -1
+        except ValueError:
+            return -1
+        return number if number < len(self.kind) else -1
 
     def orders(self) -> int:
         """Orders sent."""
@@ -173,25 +178,26 @@ class Ledger:
         self.last_event_at = time.monotonic()
         self.events += len(events)
         for event in events:
-            order = event.order if event.HasField("order") else None
-            number = self.number_of(event.command_id) if event.command_id else -1
-            subject = self.number_of(order.client_order_id) if order is not None else -1
-            owner = self._owner(order, number)
-            self._check_seq(owner, event)
+            kind, command_id = event.kind, event.command_id
+            number = self.number_of(command_id) if command_id else -1
+            if event.HasField("order"):
+                order = event.order
+                client_id = order.client_order_id
+                subject = number if client_id == command_id else self.number_of(client_id)
+                owner = self._index_of.get(order.account, -1)
+                if subject >= 0 and kind not in _NO_CHANGE:
+                    self._book(subject, order, event.seq)
+            else:
+                subject, owner = -1, self.owner[number] if number >= 0 else -1
+            self._check_seq(owner, event.seq, event.shard)
             if number >= 0 and not self.told[number]:
                 self.told[number] = 1
                 self.awaited -= self.state[number] == ACKED
-            if order is not None and subject >= 0:
-                self.status[subject] = order.status
-                self.executed[subject] = lots(order.executed_quantity)
-                self.leaves[subject] = lots(order.leaves_quantity)
-                if event.kind not in _NO_CHANGE:
-                    self.seq[subject] = event.seq
-            if event.kind == _FILL:
+            if kind == _FILL:
                 self._on_fill(event, subject)
-            elif event.kind in _REJECTING:
-                self.rejected[Reason(event.failure.reason).name] += 1
-            elif event.kind == _DUPLICATE:
+            elif kind in _REJECTING:
+                self.rejected[_REASONS[event.failure.reason]] += 1
+            elif kind == _DUPLICATE:
                 self.duplicates += 1
         self._move(events[-1].cursor)
 
@@ -208,17 +214,18 @@ class Ledger:
             self.faults.add(f"trade {key[0]}-{key[1]}: no event on the maker's side")
         return trades
 
-    def _owner(self, order: Order | None, number: int) -> int:
-        if order is not None and order.account:
-            return self._index_of.get(order.account, -1)
-        return self.owner[number] if number >= 0 else -1
+    def _book(self, number: int, order: Order, seq: int) -> None:
+        self.status[number] = order.status
+        self.executed[number] = lots(order.executed_quantity)
+        self.leaves[number] = lots(order.leaves_quantity)
+        self.seq[number] = seq
 
-    def _check_seq(self, owner: int, event: OrderEvent) -> None:
-        key = (owner, event.shard)
-        expected = self.last_seq.get(key, event.seq - 1) + 1
-        if event.seq != expected and owner >= 0:
-            self.faults.add(f"account {self.accounts[owner]}: event {event.seq} came where {expected} was due")
-        self.last_seq[key] = event.seq
+    def _check_seq(self, owner: int, seq: int, shard: int) -> None:
+        key = (owner, shard)
+        expected = self.last_seq.get(key, seq - 1) + 1
+        if seq != expected and owner >= 0:
+            self.faults.add(f"account {self.accounts[owner]}: event {seq} came where {expected} was due")
+        self.last_seq[key] = seq
 
     def _on_fill(self, event: OrderEvent, subject: int) -> None:
         fill = event.fill

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ordergate.v1.command_pb2 import Command
 
 SYMBOL = "BTC-USD"
-_WINDOW = 1000
+_WINDOW = 2000
 """Commands under way at a time: enough to keep the way full, few enough that the time to ack means something."""
 _CHUNK = 100
 

@@ -19,6 +19,10 @@ _FRAME_OVERHEAD_BYTES = 1024
 """Room that a frame leaves below the server's largest message."""
 
 
+_FRAMES_UNDER_WAY = 4
+"""Messages that make up a window: while one is acknowledged, others are on their way or in the server's hands."""
+
+
 class AckBatch:
     """The acks of the commands of one `send_many`, in their order. Await it for the list.
 
@@ -86,6 +90,9 @@ class Outbox:
 
     def __init__(self, window: int) -> None:
         self.window = window
+        self._frame_max = max(window // _FRAMES_UNDER_WAY, 1)
+        self.capacity = window + self._frame_max
+        """Commands that a patient program leaves here: the window, and a message ready to follow."""
         self.commands_max = 1
         """Most commands in one message, as the server grants."""
         self.bytes_max = 65_536
@@ -135,7 +142,7 @@ class Outbox:
     def take_frame(self) -> bytes:
         """The next message: as many unsent commands as one message and the window have room for; empty if none."""
         unsent = self._unsent
-        room = min(self.commands_max, self.window - (len(self._owed) - len(unsent)), len(unsent))
+        room = min(self.commands_max, self._frame_max, self.window - (len(self._owed) - len(unsent)), len(unsent))
         parts: list[bytes] = []
         size, limit = 0, self.bytes_max - _FRAME_OVERHEAD_BYTES
         for _ in range(room):

@@ -51,7 +51,7 @@ class SessionOptions:
     ack_level: AckLevel = AckLevel.QUEUED
     """Ack level of commands that name none."""
     window: int = 10_000
-    """Most commands that are sent and not acknowledged; twice as many may wait in this process."""
+    """Most commands that are sent and not acknowledged. More is faster, up to a point; less is sooner acknowledged."""
     linger_s: float = 0.0
     """Wait this long to fill a message; 0 sends what waits as soon as the message before is handed over."""
     event_buffer: int = 65_536
@@ -88,7 +88,7 @@ class Session:
         self._mail = Mail(Outbox(options.window), self._inbox, cursors, options.linger_s)
         self._mail.on_acks = options.on_acks
         self._mail.on_room = self._tell_room
-        self._queue_max = 2 * options.window
+        self._queue_max = self._mail.outbox.capacity
         self._room = asyncio.Event()
         self._welcome: Welcome | None = None
         self._streams = 0
@@ -155,7 +155,7 @@ class Session:
         return batch
 
     async def ready(self) -> None:
-        """Waits until fewer than twice the window of commands have no ack.
+        """Waits until there is room: until little more than a window of commands has no ack.
 
         Raises:
             OrdergateError: the session is lost or closed.
@@ -255,11 +255,14 @@ class Session:
             stream.cancel()
             raise
         self._streams += 1
-        backoff.reset(self._options.give_up_after_s)
         if not opened.done():
             opened.set_result(None)
-        await stream.run()
-        backoff.reset(self._options.give_up_after_s)
+            backoff.reset(self._options.give_up_after_s)
+        try:
+            await stream.run()
+        finally:
+            if stream.progressed:  # else a server that fails at the same command again and again is never given up
+                backoff.reset(self._options.give_up_after_s)
 
     def _judge(self, error: Exception, backoff: Backoff) -> tuple[float, OrdergateError | None]:
         """How long to wait before the next stream, or the error that ends the session."""

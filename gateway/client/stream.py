@@ -69,6 +69,8 @@ class SessionStream:
         self._heard_at = time.monotonic()
         self._silence_s = float("inf")
         self._going_away: OrdergateError | None = None
+        self.progressed = False
+        """True once the stream has brought anything after its welcome."""
 
     async def open(self, hello: Hello) -> Welcome:
         """Says hello and waits for the welcome.
@@ -140,6 +142,7 @@ class SessionStream:
             if not isinstance(response, SessionResponse):
                 return
             self._heard_at = time.monotonic()
+            self.progressed = True
             await self._receive(response)
 
     async def _receive(self, response: SessionResponse) -> None:

@@ -86,7 +86,7 @@ async def test_no_more_than_the_window_is_sent_without_an_ack(client: OrderClien
         assert not waiting.done()
         gateway.acks_allowed.set()
         await waiting
-        assert session.unacknowledged < 60
+        assert session.unacknowledged < 37
         await batch
     assert len(gateway.log.commands) == 90
 
