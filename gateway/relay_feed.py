@@ -30,12 +30,12 @@ class Frame:
     """Id of the entry before it in the log."""
     data: bytes
     time_ns: int | None
-    """Engine time that the events stream recorded; None if the frame has no published events yet."""
+    """Engine time that was recorded; None if the frame has no published events yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """Ends of the two streams."""
+    """Ends of commands and events."""
 
     last_command: LogId
     last_published: LogId
@@ -44,22 +44,34 @@ class LogState:
 
 
 async def read_log_state(client: Redis, keys: Keys) -> LogState:
-    """Reads the ends of both streams.
+    """Reads the ends of commands, events and times.
 
     Raises:
-        LogBroken: the events stream is ahead of the commands stream, or its last entry has no command entry.
+        LogBroken: the events are ahead of the commands or do not pair with their times, or the last of them has no
+            command entry.
         redis.exceptions.RedisError: Redis can't be asked.
     """
-    events = entries(await command(client, "XREVRANGE", keys.events, "+", "-", "COUNT", 1))
+    times = entries(await command(client, "XREVRANGE", keys.times, "+", "-", "COUNT", 1))
     commands = entries(await command(client, "XREVRANGE", keys.commands, "+", "-", "COUNT", 1))
     last_command = commands[0][0] if commands else ZERO
-    if not events:
+    published, fields = times[0] if times else (ZERO, {})
+    if (last_event := await last_id(client, keys.events)) != published:
+        raise LogBroken(f"events are published up to {last_event}, but engine times are recorded up to {published}")
+    if published == ZERO:
         return LogState(last_command, ZERO, 0)
-    published, fields = events[0]
     if published > last_command:
         raise LogBroken(f"events are published up to {published}, but the last command frame is {last_command}")
     await require_command(client, keys, published, "the last event frame")
     return LogState(last_command, published, recorded_time(published, fields))
+
+
+async def last_id(client: Redis, key: str) -> LogId:
+    """The last id that was ever given in a stream, be it trimmed or not; 0-0 if there is no such stream."""
+    if not await command(client, "EXISTS", key):
+        return ZERO
+    reply = await command(client, "XINFO STREAM", key)
+    found = {name.decode() if isinstance(name, bytes) else name: value for name, value in reply.items()}
+    return LogId.parse(found["last-generated-id"])
 
 
 async def require_command(client: Redis, keys: Keys, entry_id: LogId, whose: str) -> None:
@@ -90,7 +102,7 @@ class CommandFeed:
     """Reads the log after `after`, in order: first what is a replay, with recorded times, then live.
 
     Frames at or below `published` have been through an engine before; what it made of them is published, so this
-    engine must apply them at the same engine time. Those times are in the events stream, which holds one entry for
+    engine must apply them at the same engine time. Those times are in the stream `times`, which holds one entry for
     each command entry, under the same id.
     """
 
@@ -108,7 +120,7 @@ class CommandFeed:
         """Up to `count` frames; waits a while if there are none and may then return none.
 
         Raises:
-            LogBroken: commands and events do not pair, or an entry can't be read.
+            LogBroken: commands and engine times do not pair, or an entry can't be read.
             redis.exceptions.RedisError: the read failed and may be repeated.
         """
         if self.position < self._published:
@@ -126,22 +138,22 @@ class CommandFeed:
         span = (f"({self.position}", str(self._published), "COUNT", count)
         pipeline = self._plain.pipeline(transaction=False)
         pipeline.execute_command("XRANGE", self._keys.commands, *span)
-        pipeline.execute_command("XRANGE", self._keys.events, *span)
-        commands, events = (entries(reply) for reply in await pipeline.execute())
-        if [entry_id for entry_id, _ in commands] != [entry_id for entry_id, _ in events]:
-            raise LogBroken(self._unpaired(commands, events))
+        pipeline.execute_command("XRANGE", self._keys.times, *span)
+        commands, times = (entries(reply) for reply in await pipeline.execute())
+        if [entry_id for entry_id, _ in commands] != [entry_id for entry_id, _ in times]:
+            raise LogBroken(self._unpaired(commands, times))
         return [
-            self._frame(entry_id, fields, recorded_time(entry_id, event))
-            for (entry_id, fields), (_, event) in zip(commands, events, strict=True)
+            self._frame(entry_id, fields, recorded_time(entry_id, time))
+            for (entry_id, fields), (_, time) in zip(commands, times, strict=True)
         ]
 
-    def _unpaired(self, commands: list[Entry], events: list[Entry]) -> str:
-        for (command_id, _), (event_id, _) in zip(commands, events, strict=False):
-            if command_id < event_id:
-                return f"command frame {command_id} has no event frame, but a later one has"
-            if event_id < command_id:
-                return f"event frame {event_id} has no command frame"
-        return f"commands and events do not pair after {self.position}"
+    def _unpaired(self, commands: list[Entry], times: list[Entry]) -> str:
+        for (command_id, _), (time_id, _) in zip(commands, times, strict=False):
+            if command_id < time_id:
+                return f"command frame {command_id} has no engine time, but a later one has"
+            if time_id < command_id:
+                return f"engine time {time_id} has no command frame"
+        return f"commands and engine times do not pair after {self.position}"
 
     def _frame(self, entry_id: LogId, fields: dict[bytes, bytes], time_ns: int | None) -> Frame:
         data = fields.get(FIELD_FRAME)
@@ -153,14 +165,14 @@ class CommandFeed:
 
 
 def recorded_time(entry_id: LogId, fields: dict[bytes, bytes]) -> int:
-    """Engine time of an entry of the events stream.
+    """Engine time in an entry of the stream `times`.
 
     Raises:
         LogBroken: the entry has none.
     """
     raw = fields.get(FIELD_ENGINE_TIME, b"")
     if not raw.isdigit():
-        raise LogBroken(f"event frame {entry_id} has no engine time (field t)")
+        raise LogBroken(f"the engine time of {entry_id} can't be read (field t)")
     return int(raw)
 
 

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 OOM_PAUSE_S = 0.25
 """Pause before the next attempt when Redis' memory is full."""
 
-# KEYS: events, epoch. ARGV: our epoch, then id, frame, engine time and number of events of each entry.
+# KEYS: events, epoch, times. ARGV: our epoch, then id, frame, engine time and number of events of each entry.
 # One script, so that a batch is appended whole or not at all (in a plain pipeline one XADD could fail for lack of
 # memory and the next succeed, and the first could never be put in again), and a relay whose epoch has passed appends
 # nothing, however late its request arrives.
@@ -37,6 +37,7 @@ if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return redis.error_reply('FENCED epoch ' .. ARGV[1] .. ' has passed')
 end
 for i = 2, #ARGV, 4 do
+  redis.call('XADD', KEYS[3], ARGV[i], 't', ARGV[i + 2])
   redis.call('XADD', KEYS[1], ARGV[i], 'f', ARGV[i + 1], 't', ARGV[i + 2], 'n', ARGV[i + 3])
 end
 return redis.status_reply('OK')
@@ -74,12 +75,13 @@ class Publisher:
             Fenced: `epoch` is not the newest.
             redis.exceptions.RedisError: the outcome is unknown; read the stream's end before going on.
         """
+        keys = self._keys
         args: list[bytes | str | int] = [epoch]
         for frame in frames:
             args += (f"{frame.id.ms}-{frame.id.seq}", frame.frame, frame.engine_time_ns, frame.events)
         while True:
             try:
-                await command(self._client, "EVAL", _PUBLISH, 2, self._keys.events, self._keys.epoch, *args)
+                await command(self._client, "EVAL", _PUBLISH, 3, keys.events, keys.epoch, keys.times, *args)
             except ResponseError as error:
                 await self._judge(error)
             else:

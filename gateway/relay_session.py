@@ -17,6 +17,7 @@ import grpc
 import structlog
 
 from gateway.relay_feed import CommandFeed, LogBroken, LogState, command_ids, read_log_state, require_command
+from gateway.relay_janitor import Janitor
 from gateway.relay_publisher import FinalOrders, Publisher
 from gateway.relay_window import CONFIRM_FRAMES, Stamp, Window, log_id
 from gateway.streams import ZERO, Keys, LogId
@@ -82,10 +83,12 @@ class RelaySession:
         self._changed = changed
         self._publisher = Publisher(links.producer, keys)
         self._finals = FinalOrders(links.plain, keys, settings.cache_ttl_s, time.monotonic)
+        self._janitor = Janitor(links.plain, keys, settings.events_window_bytes)
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
         self._outgoing = asyncio.Event()
         self._incoming = asyncio.Event()
+        self._all_published = asyncio.Event()
         self._window = Window(0, 0, ZERO, ZERO, Stamp(0))
         self._tail: LogId | None = None
         self.caught_up = False
@@ -143,7 +146,7 @@ class RelaySession:
         except asyncio.InvalidStateError as error:
             raise await _verdict(call) from error
         except ExceptionGroup as group:
-            raise await _cause(call, group) from group
+            raise group.exceptions[0] from group
         finally:
             call.cancel()
 
@@ -211,6 +214,7 @@ class RelaySession:
             group.create_task(self._receive(call), name="relay-receive")
             group.create_task(self._publish(epoch), name="relay-publish")
             group.create_task(self._finals.run(), name="relay-cache")
+            group.create_task(self._janitor.run(), name="relay-janitor")
             group.create_task(self._finish(feeding), name="relay-finish")
 
     async def _feed(self, feed: CommandFeed) -> None:
@@ -228,7 +232,7 @@ class RelaySession:
                 self._look_whether_level()
 
     async def _write(self, call: ApplyCall) -> None:
-        """The only writer of the stream."""
+        """The only writer of the stream. When the stream is over, it is for the reader to say so."""
         window = self._window
         while True:
             confirm_from = CONFIRM_FRAMES
@@ -239,18 +243,25 @@ class RelaySession:
                 confirm_from = 1
             self._outgoing.clear()
             while (request := window.next_request(confirm_from=confirm_from)) is not None:
-                await call.write(request)
+                try:
+                    await call.write(request)
+                except (grpc.RpcError, asyncio.InvalidStateError):
+                    return
                 self._room.set()
 
     async def _receive(self, call: ApplyCall) -> None:
         """The only reader of the stream."""
-        while True:
-            response = await call.read()
-            if not isinstance(response, engine_pb.ApplyResponse):
-                raise asyncio.InvalidStateError
-            self._window.receive(response)
-            self._moved()
-            self._incoming.set()
+        try:
+            while isinstance(response := await call.read(), engine_pb.ApplyResponse):
+                self._window.receive(response)
+                self._all_published.clear()
+                self._incoming.set()
+                self._moved()
+        except grpc.RpcError:
+            pass
+        # What the engine has given is published even so: it may have stumbled over a frame that comes later.
+        await self._all_published.wait()
+        raise await _verdict(call)
 
     async def _publish(self, epoch: int) -> None:
         while True:
@@ -261,6 +272,7 @@ class RelaySession:
                 self._window.settle(batch)
                 self._moved()
                 self._finals.offer(batch)
+            self._all_published.set()
 
     async def _finish(self, feeding: asyncio.Task[None]) -> None:
         """Once asked to stop: no more reading, all that was read is published, then the end."""
@@ -298,11 +310,3 @@ async def _verdict(call: ApplyCall) -> Exception:
     if code in _REFUSALS:
         return EngineRefused(f"{code.name}: {details}")
     return EngineGone(f"{code.name}: {details}")
-
-
-async def _cause(call: ApplyCall, group: ExceptionGroup[Exception]) -> Exception:
-    """The error that ended the session, out of those of its tasks: the stream's own end comes last."""
-    for error in group.exceptions:
-        if not isinstance(error, grpc.RpcError | asyncio.InvalidStateError):
-            return error
-    return await _verdict(call)

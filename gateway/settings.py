@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 PREFIX = "ORDERGATE_"
 
 FOREIGN = frozenset(
-    {"BATCH_ROWS", "BATCH_LINGER_MS", "BATCH_ROWS_MAX", "PERSISTER_NAME", "PERSISTER_HEALTH", "HOME", "TOKEN"}
+    {
+        "BATCH_ROWS",
+        "BATCH_LINGER_MS",
+        "BATCH_ROWS_MAX",
+        "PERSISTER_NAME",
+        "PERSISTER_HEALTH",
+        "HOME",
+        "TOKEN",
+        "ENGINE_BINARY",
+    }
 )
 """Keys of `ORDERGATE_*` that belong to persister, engine or tools, and are no fault in the gateway's environment."""
 
@@ -80,6 +89,8 @@ class Settings:
     """Most command frames under way between relay and engine."""
     relay_window_bytes: int = 8_388_608
     """Most bytes of command frames under way between relay and engine."""
+    events_window_bytes: int = 167_772_160
+    """Events that Postgres holds stay in Redis up to this size, for clients that resume; 0: no limit."""
     lease_ttl_ms: int = 2000
     """Life of the relay's lease; another takes over after it."""
     log_level: str = "info"
@@ -140,6 +151,7 @@ _RANGES = {
     "relay_channels": (1, 16),
     "relay_window_frames": (1, 4096),
     "relay_window_bytes": (65_536, 67_108_864),
+    "events_window_bytes": (0, 1_099_511_627_776),
     "lease_ttl_ms": (300, 60_000),
 }
 

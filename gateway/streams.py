@@ -80,6 +80,11 @@ class Keys:
         return f"og:{{{self.shard}}}:events"
 
     @property
+    def times(self) -> str:
+        """Stream of engine times, one entry for each event frame."""
+        return f"og:{{{self.shard}}}:times"
+
+    @property
     def persisted(self) -> str:
         """Hash of the ids up to which Postgres holds everything."""
         return f"og:{{{self.shard}}}:persisted"

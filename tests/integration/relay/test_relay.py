@@ -124,9 +124,10 @@ async def test_a_new_session_publishes_what_the_engine_still_holds(settings, cli
         await add_frames(client, 10)
         await eventually(lambda: all_published(client))
     expected = await published(client)
-    await client.delete(KEYS.events)
+    await client.delete(KEYS.events, KEYS.times)
     for entry_id, frame, time_ns in expected[:4]:
         await client.xadd(KEYS.events, {"f": frame, "t": time_ns, "n": 1}, id=entry_id)
+        await client.xadd(KEYS.times, {"t": time_ns}, id=entry_id)
     engine.hold_again(expected[4:])
     more = await add_frames(client, 3)
     async with relaying(settings):
@@ -234,12 +235,57 @@ async def test_an_engine_of_another_log_is_refused(settings, client, new_engine)
     async with relaying(settings):
         await add_frames(client, 3)
         await eventually(lambda: all_published(client))
-    await client.delete(KEYS.commands, KEYS.events)
+    await client.delete(KEYS.commands, KEYS.events, KEYS.times)
     async with relaying(settings):
         await eventually(lambda: engine_is(client, "down", "belongs to another log"))
         await add_frames(client, 3)
         await asyncio.sleep(0.3)
         assert await client.xlen(KEYS.events) == 0
+
+
+async def test_events_below_the_persisted_id_are_trimmed_while_the_window_is_full(settings, client, new_engine):
+    await new_engine(padding=20_000).start()
+    async with relaying(settings, events_window_bytes=400_000):
+        ids = await add_frames(client, 100)
+        await eventually(lambda: all_published(client))
+        await asyncio.sleep(1.2)
+        assert await client.xlen(KEYS.events) == 100  # Postgres holds nothing yet
+        await client.hset(KEYS.persisted, "events", ids[30])
+
+        async def trimmed_to_the_floor() -> bool:
+            return (await event_ids(client))[0] == ids[30]
+
+        await eventually(trimmed_to_the_floor)
+        await client.hset(KEYS.persisted, "events", ids[99])
+
+        async def trimmed_to_the_window() -> bool:
+            return await client.memory_usage(KEYS.events, samples=0) <= 450_000
+
+        await eventually(trimmed_to_the_window)
+        kept = await event_ids(client)
+        assert 5 < len(kept) < 30
+        assert kept == ids[-len(kept) :]
+
+
+async def test_an_engine_is_rebuilt_though_its_events_are_trimmed(settings, client, new_engine):
+    first = new_engine()
+    await first.start()
+    async with relaying(settings):
+        ids = await add_frames(client, 50)
+        await eventually(lambda: all_published(client))
+        await first.kill()
+        await client.xtrim(KEYS.events, minid=ids[49], approximate=False)
+        second = new_engine()
+        await second.start()
+        ids += await add_frames(client, 5)
+        await eventually(lambda: engine_is(client, "level"))
+        await eventually(lambda: published_up_to(client, ids[-1]))
+    assert await event_ids(client) == ids[49:]
+    assert second.frames == 55
+
+
+async def published_up_to(client, entry_id: bytes) -> bool:
+    return (await event_ids(client))[-1] == entry_id
 
 
 async def test_events_ahead_of_the_commands_are_refused(settings, client, new_engine):
@@ -249,7 +295,7 @@ async def test_events_ahead_of_the_commands_are_refused(settings, client, new_en
         await eventually(lambda: engine_is(client, "down", "events are published up to"))
 
 
-@pytest.mark.parametrize("stream", ["commands", "events"])
+@pytest.mark.parametrize("stream", ["commands", "times"])
 async def test_a_replay_whose_frames_do_not_pair_is_refused(settings, client, new_engine, stream):
     first = new_engine()
     await first.start()
@@ -260,7 +306,7 @@ async def test_a_replay_whose_frames_do_not_pair_is_refused(settings, client, ne
     await client.xdel(getattr(KEYS, stream), ids[4])
     second = new_engine()
     await second.start()
-    words = {"commands": f"event frame {ids[4].decode()} has no command", "events": "has no event frame"}[stream]
+    words = {"commands": f"engine time {ids[4].decode()} has no command", "times": "has no engine time"}[stream]
     async with relaying(settings):
         await eventually(lambda: engine_is(client, "down", words))
 

@@ -1,0 +1,76 @@
+"""Trimming of the events stream: the oldest entries that Postgres holds, while the stream is larger than its window."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.exceptions import RedisError
+
+from gateway.redis_client import command
+from gateway.streams import ZERO, LogId
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from gateway.streams import Keys
+
+log = structlog.get_logger()
+
+PERIOD_S = 0.5
+SAMPLES = 32
+"""Entries that Redis weighs to estimate the size of the stream."""
+TRIM_ENTRIES_MAX = 1000
+"""Entries trimmed at once: Redis serves nobody else meanwhile."""
+
+
+class Janitor:
+    """Keeps the events stream within its window, and never touches what Postgres does not hold yet.
+
+    The bound is the hash `persisted`, which the persister writes after its commits, so that it may lag and never leads.
+    MINID keeps the entry at the bound: the stream always shows where its end is.
+    """
+
+    def __init__(self, client: Redis, keys: Keys, window_bytes: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._window_bytes = window_bytes
+        self.trimmed = 0
+        """Entries trimmed so far."""
+
+    async def run(self) -> None:
+        """Looks and trims; never returns. A Redis that fails is left to the others to notice."""
+        while self._window_bytes:
+            try:
+                await self.tidy()
+            except (RedisError, OSError) as error:
+                log.debug("events not trimmed", shard=self._keys.shard, error=str(error))
+            await asyncio.sleep(PERIOD_S)
+
+    async def tidy(self) -> int:
+        """Trims what is too much now; the number of entries trimmed.
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed; nothing is lost by that.
+        """
+        keys, done = self._keys, 0
+        floor = await self._floor()
+        while floor > ZERO:
+            size = int(await command(self._client, "MEMORY USAGE", keys.events, "SAMPLES", SAMPLES) or 0)
+            entries = int(await command(self._client, "XLEN", keys.events))
+            if size <= self._window_bytes or entries <= 1:
+                break
+            surplus = entries * (size - self._window_bytes) // size
+            limit = min(max(surplus, 1), TRIM_ENTRIES_MAX)
+            gone = await command(self._client, "XTRIM", keys.events, "MINID", "~", str(floor), "LIMIT", limit)
+            done += int(gone)
+            if not gone:
+                break
+        self.trimmed += done
+        return done
+
+    async def _floor(self) -> LogId:
+        """Id up to which Postgres holds all events; 0-0 if that is not known."""
+        raw = await command(self._client, "HGET", self._keys.persisted, "events")
+        return LogId.parse(raw) if raw else ZERO
