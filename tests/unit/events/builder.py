@@ -89,6 +89,7 @@ class EventLog:
             format=1, engine_time_ns=NOW_NS, command_count=1 + max((r.command for r in rows), default=0)
         )
         parts: dict[str, event_frame_pb2.AccountEvents] = {}
+        blobs: dict[str, list[bytes]] = defaultdict(list)
         for index, told in enumerate(rows):
             event = self.event(told, frame_id, index)
             part = parts.get(told.account)
@@ -98,7 +99,7 @@ class EventLog:
                 )
                 frame.accounts.append(told.account)
             part.count += 1
-            part.events += order_events_service_pb2.FollowResponse(events=[event]).SerializeToString()
+            blobs[told.account].append(order_events_service_pb2.FollowResponse(events=[event]).SerializeToString())
             frame.command_index.append(told.command)
             frame.account_index.append(part.account_index)
             frame.seqs.append(event.seq)
@@ -111,7 +112,9 @@ class EventLog:
             frame.leaves_lots.append(100_000_000 - told.executed)
             frame.versions.append(1)
             frame.executed_notionals.append("")
-        frame.account_events.extend(parts.values())
+        for account, part in parts.items():
+            part.events = b"".join(blobs[account])
+            frame.account_events.append(part)
         return frame
 
 
