@@ -108,7 +108,9 @@ class Stack:
             "ORDERGATE_WORKERS": str(self._options.workers),
             "ORDERGATE_TOKEN_SECRET_FILE": str(key),
         }
-        await self._launch(services.gateway_program(self._home.log / "gateway.log", settings))
+        # An engine that is not ours may come later: until then orders are queued.
+        service = services.ORDER_ENTRY if binary else services.PROCESS
+        await self._launch(services.gateway_program(self._home.log / "gateway.log", settings, service))
         token = await asyncio.to_thread(services.issue_token, key, self._options.accounts)
         facts = {"address": address, "token": token, "token_key": str(key), "redis_url": redis_url}
         facts |= {"postgres_dsn": postgres_dsn, "engine": engine, "home": str(self._home.root)}

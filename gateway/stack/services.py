@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout, where there is one."""
 ENGINE_BINARY_KEY = "ORDERGATE_ENGINE_BINARY"
+ORDER_ENTRY = "ordergate.v1.OrderEntryService"
+"""Health name that is SERVING while orders are queued and matched: Redis, relay and engine are there."""
+PROCESS = ""
+"""Health name that is SERVING while the gateway takes calls."""
 _COMMAND_TIMEOUT_S = 30.0
 
 
@@ -52,11 +56,11 @@ def persister_program(log: Path, settings: Mapping[str, str]) -> Program:
     return Program("persister", argv, log, lambda: _runs([*argv, "--check"], env).returncode == 0, env=env)
 
 
-def gateway_program(log: Path, settings: Mapping[str, str]) -> Program:
-    """Workers and relay; ready once its health service says SERVING."""
+def gateway_program(log: Path, settings: Mapping[str, str], service: str) -> Program:
+    """Workers and relay; ready once `service` is SERVING."""
     argv = [sys.executable, "-m", "gateway.app", "gateway"]
     address = settings["ORDERGATE_LISTEN"]
-    return Program("gateway", argv, log, lambda: serving(address), env=environment(settings), stop_grace_s=25)
+    return Program("gateway", argv, log, lambda: serving(address, service), env=environment(settings), stop_grace_s=25)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -71,14 +75,14 @@ def accepts(path: Path) -> bool:
         return connection.connect_ex(str(path)) == 0
 
 
-def serving(address: str) -> bool:
-    """True if the gateway at `address` (host:port) is ready for orders."""
+def serving(address: str, service: str = ORDER_ENTRY) -> bool:
+    """True if the gateway at `address` (host:port) says that `service` is SERVING."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()  # cheaper than the probe, and first
     except OSError:
         return False
-    return ordergate("healthcheck", "--address", address).returncode == 0
+    return ordergate("healthcheck", "--address", address, "--service", service).returncode == 0
 
 
 def ordergate(*args: str) -> subprocess.CompletedProcess[str]:
