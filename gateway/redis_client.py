@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -54,8 +54,9 @@ def open_reader(settings: Settings, block_ms: int = READ_BLOCK_MS) -> Redis:
 
 
 def open_commands(settings: Settings, timeout_s: float | None = None) -> Redis:
-    """Client for short commands, several at a time; `timeout_s` defaults to `append_timeout_s`."""
-    return _open(settings.redis_url, timeout_s or settings.append_timeout_s, connections=COMMAND_CONNECTIONS_MAX)
+    """Client for short commands, several at a time, more wait; `timeout_s` defaults to `append_timeout_s`."""
+    timeout_s = timeout_s or settings.append_timeout_s
+    return _open(settings.redis_url, timeout_s, connections=COMMAND_CONNECTIONS_MAX, shared=True)
 
 
 async def command(client: Redis, *args: bytes | str | int) -> Any:
@@ -96,16 +97,26 @@ class _CancellablePipeline(Pipeline):
 
 
 def _open(
-    url: str, timeout_s: float, *, connections: int, read_bytes: int = PLAIN_READ_BYTES, name: str | None = None
+    url: str,
+    timeout_s: float,
+    *,
+    connections: int,
+    read_bytes: int = PLAIN_READ_BYTES,
+    name: str | None = None,
+    shared: bool = False,
 ) -> Redis:
-    return _CancellableRedis.from_url(
-        url,
-        protocol=2,
-        decode_responses=False,
-        max_connections=connections,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        socket_read_size=read_bytes,
-        client_name=name,
-    )
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "decode_responses": False,
+        "max_connections": connections,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "socket_read_size": read_bytes,
+        "client_name": name,
+    }
+    if shared:
+        pool: ConnectionPool = BlockingConnectionPool.from_url(url, timeout=timeout_s, **options)
+    else:
+        pool = ConnectionPool.from_url(url, **options)
+    return _CancellableRedis.from_pool(pool)

@@ -43,14 +43,17 @@ class ScriptedEngine(EngineServiceServicer):
         self.published = ZERO
         self._speaking = asyncio.Event()
         self._speaking.set()
+        self.peers: set[str] = set()
         self.leave_out: set[int] = set()
         self.refuse: set[int] = set()
 
-    async def start(self) -> None:
+    async def start(self, address: str = "") -> str:
+        """Serves, on the unix socket unless told otherwise; its address."""
         self._socket.unlink(missing_ok=True)
         add_EngineServiceServicer_to_server(self, self._server)
-        self._server.add_insecure_port(f"unix:{self._socket}")
+        port = self._server.add_insecure_port(address or f"unix:{self._socket}")
         await self._server.start()
+        return address.replace(":0", f":{port}") or f"unix:{self._socket}"
 
     async def kill(self) -> None:
         await self._server.stop(0)
@@ -74,6 +77,7 @@ class ScriptedEngine(EngineServiceServicer):
         return self._state.hexdigest()
 
     async def GetStatus(self, request, context):
+        self.peers.add(context.peer())
         await self._speaking.wait()
         return pb.GetStatusResponse(instance=self.instance, state_hash=self.state_hash, epoch=self.epoch)
 
