@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
 from gateway.streams import FIELD_FRAME, ZERO, LogId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Iterable
 
     from redis.asyncio import Redis
-
-T = TypeVar("T")
 
 PAGE_BYTES = 1_048_576
 """Aim of a page: enough to make the round trip cheap, little enough to hold one for each of many slow readers."""
@@ -40,22 +37,6 @@ class StreamState(NamedTuple):
     """True if no entry was ever removed."""
 
 
-async def ask(call: Awaitable[T]) -> T:
-    """Awaits a call to Redis; a cancellation meanwhile is never lost.
-
-    redis-py sends through `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes together with
-    the result (python/cpython#86296): a loop that reads the log would then never end. Seen once in a thousand cancels.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    before = task.cancelling()
-    try:
-        return await call
-    finally:
-        if task.cancelling() > before:
-            raise asyncio.CancelledError
-
-
 def entries_of(reply: Iterable[Any] | None) -> list[Entry]:
     """Entries in the reply of XRANGE; an entry without a frame has the frame b"", which no reader of frames takes."""
     return [Entry(LogId.parse(raw), fields.get(FIELD_FRAME, b"")) for raw, fields in reply or ()]
@@ -67,7 +48,7 @@ async def read_new(redis: Redis, key: str, after: LogId, count: int, block_ms: i
     Raises:
         RedisError: no answer.
     """
-    reply: Any = await ask(redis.xread({key: str(after)}, count=count, block=block_ms))
+    reply: Any = await redis.xread({key: str(after)}, count=count, block=block_ms)
     if not reply:
         return []
     # RESP3 gives a map of streams, RESP2 a list of pairs; the map nests the entries once more.
@@ -83,7 +64,7 @@ async def read_one(redis: Redis, key: str, wanted: LogId) -> Entry | None:
     Raises:
         RedisError: no answer.
     """
-    found = entries_of(await ask(redis.xrange(key, str(wanted), str(wanted), count=1)))
+    found = entries_of(await redis.xrange(key, str(wanted), str(wanted), count=1))
     return found[0] if found else None
 
 
@@ -94,7 +75,7 @@ async def read_state(redis: Redis, key: str) -> StreamState:
         RedisError: no answer.
     """
     try:
-        info: dict[str, Any] = await ask(redis.xinfo_stream(key))
+        info: dict[str, Any] = await redis.xinfo_stream(key)
     except ResponseError as error:
         if "no such key" not in str(error):
             raise
@@ -124,7 +105,7 @@ class PageReader:
         Raises:
             RedisError: no answer.
         """
-        return self.read(await ask(self._redis.xrange(self._key, str(first), "+", count=self.count)))
+        return self.read(await self._redis.xrange(self._key, str(first), "+", count=self.count))
 
     def read(self, reply: Iterable[Any] | None) -> list[Entry]:
         """Entries in the reply of an XRANGE that asked for `count`, and notes how large they are."""

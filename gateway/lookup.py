@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from redis.exceptions import RedisError
 
 from gateway.database import DatabaseUnavailable
-from gateway.entries import ask, read_one
+from gateway.entries import read_one
 from gateway.errors import Internal, Unavailable
 from gateway.frames import (
     FrameError,
@@ -121,7 +121,7 @@ class OrderLookup:
 
     async def _from_log(self, tail: TailIndex, account: str, key: bytes) -> tuple[Found | None, order_pb2.Order | None]:
         """What is sure about the order, and failing that the order as it was queued."""
-        _, cached = await asyncio.gather(tail.refresh(), ask(self._redis.get(tail.keys.order(key_text(key)))))
+        _, cached = await asyncio.gather(tail.refresh(), self._redis.get(tail.keys.order(key_text(key))))
         if (place := tail.event_frame(key)) is not None:
             order = await self._from_events(tail, place, account, key)
             if order is not None:
@@ -184,7 +184,7 @@ class OrderLookup:
             return
         try:
             name = Keys(shard).order(order.order_id)
-            await ask(self._redis.set(name, order.SerializeToString(), ex=self._cache_ttl_s))
+            await self._redis.set(name, order.SerializeToString(), ex=self._cache_ttl_s)
         except (RedisError, OSError) as error:
             log.warning("status cache can't be written", error=repr(error))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from gateway.entries import ask
 from gateway.streams import ZERO, Keys, LogId
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class PersistedWatch:
                 future.cancel()
 
     async def _ask(self) -> None:
-        raw = await ask(self._redis.hget(self._keys.persisted, "events"))
+        raw = await self._redis.hget(self._keys.persisted, "events")
         if raw is not None:
             self._reached = max(self._reached, LogId.parse(raw))
         for event_id, future in self._waiting:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from gateway.entries import PageReader, ask
+from gateway.entries import PageReader
 from gateway.frames import KEY_BYTES, find_key, read_command_frame, read_event_frame
 from gateway.streams import ZERO, Keys, LogId
 
@@ -135,7 +135,7 @@ class TailIndex:
         pipe.hmget(self.keys.persisted, "commands", "events")
         for tail in tails:
             pipe.xrange(tail.key, str(tail.position), "+", count=tail.pages.count)
-        persisted, *replies = await ask(pipe.execute())
+        persisted, *replies = await pipe.execute()
         for tail, reply, reached in zip(tails, replies, persisted, strict=True):
             tail.prune(LogId.parse(reached) if reached else ZERO)
             tail.add(tail.pages.read(reply))

@@ -5,11 +5,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from gateway.hub import Hub
+from gateway.redis_client import open_commands, open_reader
+from gateway.settings import Settings
 from gateway.streams import Keys, LogId
 
 from ...unit.events.builder import EventLog, Told
@@ -17,11 +16,7 @@ from ...unit.events.builder import EventLog, Told
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-
-def client(url: str, timeout_s: float = 2.0) -> Redis:
-    return Redis.from_url(
-        url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
-    )
+    from redis.asyncio import Redis
 
 
 class Shard:
@@ -57,7 +52,8 @@ async def running_hub(url: str, shard: int, settled=None) -> AsyncIterator[Shard
     async def at_once(_: LogId) -> None:
         pass
 
-    redis, blocking = client(url), client(url, 5.0)
+    settings = Settings(redis_url=url)
+    redis, blocking = open_commands(settings), open_reader(settings)
     hub = Hub(shard, blocking, settled or at_once, reader=redis)
     task = asyncio.create_task(hub.run(), name="hub")
     try:

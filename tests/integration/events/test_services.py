@@ -31,7 +31,7 @@ from ordergate.v1.order_query_service_pb2_grpc import OrderQueryServiceStub
 from persistence.migrate import load_migrations, migrate
 
 from ...unit.events.builder import Told
-from .conftest import Shard, client, until
+from .conftest import Shard, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,14 +81,12 @@ async def gateway(redis_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await worker.hubs[0].started.wait()
-    redis = client(redis_url)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Gateway(worker, Shard(redis, worker.hubs[0]), channel)
+        yield Gateway(worker, Shard(worker.redis, worker.hubs[0]), channel)
     await server.stop(0)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-    await redis.aclose()
     await worker.redis.aclose()
 
 
