@@ -16,8 +16,15 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import InvalidField, NotFound, OrdergateError, Unauthenticated, abort
-from ordergate.v1 import command_pb2, event_pb2, failure_pb2, order_entry_service_pb2, order_events_service_pb2
-from ordergate.v1 import order_pb2, order_query_service_pb2
+from ordergate.v1 import (
+    command_pb2,
+    event_pb2,
+    failure_pb2,
+    order_entry_service_pb2,
+    order_events_service_pb2,
+    order_pb2,
+    order_query_service_pb2,
+)
 from ordergate.v1.order_entry_service_pb2_grpc import (
     OrderEntryServiceServicer,
     add_OrderEntryServiceServicer_to_server,
@@ -98,7 +105,12 @@ class Log:
         seq = self.seqs[account] = self.seqs.get(account, 0) + 1
         order.last_event_seq = seq
         event = event_pb2.OrderEvent(
-            seq=seq, kind=kind, command_id=command_id, order=order, engine_at=NOW, cursor=f"0:{len(self.events) + 1}-0:0"
+            seq=seq,
+            kind=kind,
+            command_id=command_id,
+            order=order,
+            engine_at=NOW,
+            cursor=f"0:{len(self.events) + 1}-0:0",
         )
         self.events.append((account, event))
         self.grown.set()
@@ -142,7 +154,7 @@ class _Entry(OrderEntryServiceServicer):
         sender = asyncio.create_task(self._events(write, start)) if not first.hello.acks_only else None
         try:
             await self._answer(context, write)
-            while sender and gateway.told < len(gateway.log.events):
+            while sender and gateway.told < len(gateway.log.events):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         finally:
             if sender:
@@ -150,6 +162,7 @@ class _Entry(OrderEntryServiceServicer):
 
     async def _answer(self, context: Any, write: Any) -> None:
         gateway = self._gateway
+        answers: list[asyncio.Task[None]] = []
         while (request := await context.read()) is not grpc.aio.EOF:
             gateway.frames.append(len(request.commands))
             if gateway.lose_before_store():
@@ -157,12 +170,17 @@ class _Entry(OrderEntryServiceServicer):
             acks = [gateway.log.append(command) for command in request.commands]
             if gateway.lose_after_store():
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "lost after the frame was stored")
-            await gateway.acks_allowed.wait()
-            await write(order_entry_service_pb2.SessionResponse(acks=acks))
-            if gateway.go_away_after and len(gateway.log.commands) >= gateway.go_away_after:
-                gateway.go_away_after = 0
-                leave = event_pb2.GoAway(failure=failure_pb2.Failure(reason=gateway.go_away_reason, text="going"))
-                await write(order_entry_service_pb2.SessionResponse(go_away=leave))
+            answers.append(asyncio.create_task(self._acknowledge(write, acks)))
+        await asyncio.gather(*answers)
+
+    async def _acknowledge(self, write: Any, acks: list[command_pb2.Ack]) -> None:
+        gateway = self._gateway
+        await gateway.acks_allowed.wait()
+        await write(order_entry_service_pb2.SessionResponse(acks=acks))
+        if gateway.go_away_after and len(gateway.log.commands) >= gateway.go_away_after:
+            gateway.go_away_after = 0
+            leave = event_pb2.GoAway(failure=failure_pb2.Failure(reason=gateway.go_away_reason, text="going"))
+            await write(order_entry_service_pb2.SessionResponse(go_away=leave))
 
     async def _events(self, write: Any, start: int) -> None:
         async for events in _tail(self._gateway, ACCOUNTS, start):

@@ -27,6 +27,8 @@ from ordergate.v1 import failure_pb2
 from tests.unit.client.fake_gateway import TOKEN, on_call, once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.client import Session
     from ordergate.v1.command_pb2 import Command
     from tests.unit.client.fake_gateway import FakeGateway
@@ -78,8 +80,7 @@ async def test_no_more_than_the_window_is_sent_without_an_ack(client: OrderClien
     gateway.acks_allowed.clear()
     async with client.session(SessionOptions(events=False, window=30)) as session:
         batch = session.send_many(orders(90))
-        while len(gateway.log.commands) < 30:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(gateway.log.commands) >= 30)
         waiting = asyncio.create_task(session.ready())
         await asyncio.sleep(0.1)
         assert len(gateway.log.commands) == 30
@@ -119,8 +120,7 @@ async def test_a_stream_that_falls_silent_is_replaced(client: OrderClient, gatew
     async with client.session(options) as session:
         gateway.acks_allowed.clear()
         batch = session.send_many(orders(3))
-        while not session.reconnects:
-            await asyncio.sleep(0.05)
+        await until(lambda: session.reconnects > 0)
         gateway.acks_allowed.set()
         assert len(await batch) == 3
     assert logged(gateway) == ["c0", "c1", "c2"]
@@ -185,7 +185,7 @@ async def test_leaving_the_block_sends_what_waits(client: OrderClient, gateway: 
 
 async def test_leaving_the_block_by_an_exception_closes_at_once(client: OrderClient, gateway: FakeGateway) -> None:
     gateway.acks_allowed.clear()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
         async with client.session() as session:
             batch = session.send_many(orders(1))
             raise ZeroDivisionError
@@ -269,7 +269,12 @@ async def test_a_faulty_callback_ends_the_session_and_tells(client: OrderClient)
     gc.collect()
 
 
-async def _first(session: Session, count: int):  # noqa: ANN202
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what is awaited happens in the server
+        await asyncio.sleep(0.01)
+
+
+async def _first(session: Session, count: int):
     async for event in session.events():
         yield event
         count -= 1
