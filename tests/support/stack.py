@@ -25,7 +25,8 @@ from gateway.stack.services import ROOT, serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
+"""A start takes 4 s; the machine may be busy with other tests' builds."""
 STOP_TIMEOUT_S = 60.0
 
 

@@ -18,7 +18,7 @@ import redis
 from gateway.client import OrderClient, Side
 from gateway.stack.services import ROOT
 
-pytestmark = [pytest.mark.integration, pytest.mark.e2e]
+pytestmark = [pytest.mark.integration, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 SERVICES = ["redis", "postgres", "engine", "persister", "gateway"]
 
@@ -34,7 +34,7 @@ def up(home, *options):
     if "--listen" not in options:
         argv += ["--listen", "127.0.0.1:0"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("ORDERGATE_")}
-    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 def refusal(done):
@@ -131,9 +131,7 @@ def test_what_cannot_work_is_refused_in_one_line(engine_binary, short_path, opti
     assert processes_of(short_path) == []
 
 
-def test_a_redis_that_evicts_the_log_is_refused_with_the_settings_name(
-    engine_binary, redis_server, redis_url, short_path
-):
+def test_a_redis_that_evicts_the_log_is_refused_by_its_setting(engine_binary, redis_server, redis_url, short_path):
     with redis.Redis.from_url(redis_url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
     done = up(short_path, "--redis-url", redis_url)
