@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ def main() -> int:
     """Runs the demo. Exit status 0: all agrees; 1: it does not; 2: it could not run."""
     given = _arguments()
     report = Report()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: in order
     try:
         tape_path = given.tape or tape_file()
         with contextlib.ExitStack() as stack:
