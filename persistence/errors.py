@@ -14,9 +14,6 @@ PersistenceError
 
 from __future__ import annotations
 
-import asyncpg
-import redis.exceptions
-
 
 class PersistenceError(Exception):
     """Root of the errors of this package."""
@@ -56,23 +53,3 @@ class MalformedFrame(PersistenceError):
 
 class OffsetMoved(PersistenceError):
     """The offset in Postgres is not the one that was read: another persister is active."""
-
-
-_PASSING_CLASSES = {"08", "25", "40", "53", "55", "57", "58"}
-"""Classes of SQLSTATE that pass by themselves: connection, read-only, rollback, resources, locks, operator, system."""
-
-
-def is_poison(error: BaseException) -> bool:
-    """Whether Postgres (or its client) refused a row for its data."""
-    return isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError)
-
-
-def is_passing(error: BaseException) -> bool:
-    """Whether `error` is one of the world (server down, network, timeout) that a later attempt may not meet."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "")[:2] in _PASSING_CLASSES
-    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.ResponseError):
-        return isinstance(error, redis.exceptions.BusyLoadingError | redis.exceptions.ReadOnlyError)
-    return isinstance(
-        error, OSError | TimeoutError | OffsetMoved | redis.exceptions.RedisError | asyncpg.InterfaceError
-    )

@@ -26,11 +26,18 @@ CHANGING_KINDS = bytes([1, 2, 3, 4, 6, 7, 9, 10])
 The others tell of a command that left its order as it was, or of no order at all."""
 _EVENT_KINDS = bytes(range(1, 15))
 
+_COMMAND_COLUMNS = """keys command_ids account_index age_us symbol_index sides order_types times_in_force flags
+limit_price_ticks quantity_lots targets"""
+_EVENT_COLUMNS = """command_index account_index seqs order_ids statuses reasons causes executed_lots leaves_lots
+versions executed_notionals trade_symbol_index trade_price_ticks trade_quantity_lots trade_taker_sides trade_maker_event
+trade_taker_event"""
+"""Columns in the order in which their lengths are checked."""
+
 _AMEND = "start a persister that knows it; nothing was lost, the log is kept until it was written"
 
 
 def read_commands(entry: Entry) -> CommandFrame:
-    """The command frame of an entry, every column of the length that it must have.
+    """The command frame of an entry, every column of the length that it must have. Indexes are not checked.
 
     Raises:
         MalformedFrame: it is not a frame, or its columns disagree.
@@ -39,20 +46,30 @@ def read_commands(entry: Entry) -> CommandFrame:
     frame = CommandFrame()
     _parse(entry, frame)
     _known(entry, frame.kinds, _COMMAND_KINDS)
-    n, orders = len(frame.kinds), frame.kinds.count(NEW_ORDER)
-    _lengths(n, keys=len(frame.keys) / 16, command_ids=len(frame.command_ids))
-    _lengths(n, account_index=len(frame.account_index), age_us=len(frame.age_us))
-    _lengths(orders, symbol_index=len(frame.symbol_index), sides=len(frame.sides), order_types=len(frame.order_types))
-    _lengths(orders, times_in_force=len(frame.times_in_force), flags=len(frame.flags))
-    _lengths(orders, limit_price_ticks=len(frame.limit_price_ticks), quantity_lots=len(frame.quantity_lots))
-    _lengths(n - orders, targets=len(frame.targets) / 16)
-    _indexes(frame.account_index, len(frame.accounts), "account_index")
-    _indexes(frame.symbol_index, len(frame.symbols), "symbol_index")
+    kinds = frame.kinds
+    n, orders = len(kinds), kinds.count(NEW_ORDER)
+    lengths = (
+        len(frame.keys),
+        len(frame.command_ids),
+        len(frame.account_index),
+        len(frame.age_us),
+        len(frame.symbol_index),
+        len(frame.sides),
+        len(frame.order_types),
+        len(frame.times_in_force),
+        len(frame.flags),
+        len(frame.limit_price_ticks),
+        len(frame.quantity_lots),
+        len(frame.targets),
+    )
+    expected = (16 * n, n, n, n, orders, orders, orders, orders, orders, orders, orders, 16 * (n - orders))
+    if lengths != expected:
+        raise _uneven(_COMMAND_COLUMNS, lengths, expected)
     return frame
 
 
 def read_events(entry: Entry) -> EventFrame:
-    """The event frame of an entry, every column of the length that it must have.
+    """The event frame of an entry, every column of the length that it must have. Indexes are not checked.
 
     Raises:
         MalformedFrame: it is not a frame, or its columns disagree.
@@ -61,19 +78,29 @@ def read_events(entry: Entry) -> EventFrame:
     frame = EventFrame()
     _parse(entry, frame)
     _known(entry, frame.kinds, _EVENT_KINDS)
-    n, trades = len(frame.kinds), len(frame.trade_numbers)
-    _lengths(n, command_index=len(frame.command_index), account_index=len(frame.account_index), seqs=len(frame.seqs))
-    _lengths(n, order_ids=len(frame.order_ids) / 16, statuses=len(frame.statuses), reasons=len(frame.reasons))
-    _lengths(n, causes=len(frame.causes), executed_lots=len(frame.executed_lots), leaves_lots=len(frame.leaves_lots))
-    _lengths(n, versions=len(frame.versions), executed_notionals=len(frame.executed_notionals))
-    _lengths(trades, trade_symbol_index=len(frame.trade_symbol_index), trade_price_ticks=len(frame.trade_price_ticks))
-    _lengths(trades, trade_quantity_lots=len(frame.trade_quantity_lots), sides=len(frame.trade_taker_sides))
-    _lengths(trades, maker_event=len(frame.trade_maker_event), taker_event=len(frame.trade_taker_event))
-    _indexes(frame.account_index, len(frame.accounts), "account_index")
-    if trades:
-        _indexes(frame.trade_symbol_index, len(frame.symbols), "trade_symbol_index")
-        _indexes(frame.trade_maker_event, n, "trade_maker_event")
-        _indexes(frame.trade_taker_event, n, "trade_taker_event")
+    n, x = len(frame.kinds), len(frame.trade_numbers)
+    lengths = (
+        len(frame.command_index),
+        len(frame.account_index),
+        len(frame.seqs),
+        len(frame.order_ids),
+        len(frame.statuses),
+        len(frame.reasons),
+        len(frame.causes),
+        len(frame.executed_lots),
+        len(frame.leaves_lots),
+        len(frame.versions),
+        len(frame.executed_notionals),
+        len(frame.trade_symbol_index),
+        len(frame.trade_price_ticks),
+        len(frame.trade_quantity_lots),
+        len(frame.trade_taker_sides),
+        len(frame.trade_maker_event),
+        len(frame.trade_taker_event),
+    )
+    expected = (n, n, n, 16 * n, n, n, n, n, n, n, n, x, x, x, x, x, x)
+    if lengths != expected:
+        raise _uneven(_EVENT_COLUMNS, lengths, expected)
     return frame
 
 
@@ -97,19 +124,16 @@ def _parse(entry: Entry, frame: CommandFrame | EventFrame) -> None:
 
 def _known(entry: Entry, kinds: bytes, known: bytes) -> None:
     unknown = kinds.translate(None, known)
+    if not unknown:
+        return
     if unknown.strip(b"\0"):
         raise UnsupportedFrame(f"frame {entry.id} holds kind {max(unknown)}, unknown to this version: {_AMEND}")
-    if unknown:
-        raise MalformedFrame("kinds holds 0")
+    raise MalformedFrame("kinds holds 0")
 
 
-def _lengths(expected: int, **columns: float) -> None:
-    for name, length in columns.items():
-        if length != expected:
-            raise MalformedFrame(f"{name} has {length:g} values instead of {expected}")
-
-
-def _indexes(column: object, count: int, name: str) -> None:
-    values: list[int] = list(column)  # type: ignore[call-overload]
-    if values and max(values) >= count:
-        raise MalformedFrame(f"{name} points at {max(values)} of {count}")
+def _uneven(names: str, lengths: tuple[int, ...], expected: tuple[int, ...]) -> MalformedFrame:
+    """The first column that has another length than it must have."""
+    for name, length, wanted in zip(names.split(), lengths, expected, strict=True):
+        if length != wanted:
+            return MalformedFrame(f"{name} has length {length} instead of {wanted}")
+    raise AssertionError("all columns are even")

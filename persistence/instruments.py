@@ -45,8 +45,8 @@ def load_instruments(path: Path) -> list[Instrument]:
 
 def _step(path: Path, row: dict[str, Any], key: str) -> Decimal:
     try:
-        step = Decimal(row[key])
-    except (KeyError, TypeError, InvalidOperation):
+        step = Decimal(row[key]) if isinstance(row.get(key), str) else Decimal(0)
+    except InvalidOperation:
         step = Decimal(0)
     if not (step.is_finite() and step > 0):
         raise SettingsError(f'{path}: instrument {row.get("symbol")!r}: {key} must be a decimal such as "0.01"')

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from persistence import database
-from persistence.errors import Refused, is_passing
+from persistence.errors import Refused
 from persistence.instruments import Instrument, load_instruments, publish_instruments
 from persistence.migrate import load_migrations, migrate
+from persistence.outages import is_passing
 from persistence.shard import ShardPersister
 
 if TYPE_CHECKING:

@@ -47,6 +47,8 @@ class Reader:
     async def read(self, commands_room: int, events_room: int) -> tuple[list[Entry], list[Entry]]:
         """New entries of both streams; waits up to `BLOCK_MS` for the first.
 
+        Does not wait if only one of the streams is wanted: the writer makes room for the other at any moment.
+
         Args:
             commands_room: about how many commands are wanted; none are read for 0.
             events_room: about how many events are wanted; none are read for 0.
@@ -58,8 +60,9 @@ class Reader:
         if events_room > 0:
             streams[keys.events] = position.events
         count = self._count(min(room for room in (commands_room, events_room) if room > 0))
-        args = ("XREAD", "COUNT", count, "BLOCK", BLOCK_MS, "STREAMS", *streams, *map(str, streams.values()))
-        reply = await self._client.execute_command(*args)  # type: ignore[no-untyped-call]
+        block = ("BLOCK", BLOCK_MS) if len(streams) == 2 else ()
+        args = ("COUNT", count, *block, "STREAMS", *streams, *map(str, streams.values()))
+        reply = await self._client.execute_command("XREAD", *args)  # type: ignore[no-untyped-call]
         found = {_text(key): [_entry(raw) for raw in entries] for key, entries in _pairs(reply)}
         commands, events = found.get(keys.commands, []), found.get(keys.events, [])
         self._position = Position(

@@ -99,11 +99,10 @@ class _Builder:
     def add_commands(self, entry: Entry) -> None:
         self._frames[entry.id] = entry
         try:
-            frame = read_commands(entry)
-        except MalformedFrame as error:
-            self._rows.letters.append(Letter("commands", *entry.id, None, entry.frame, str(error)))
+            keys, rows = _terms(read_commands(entry), *entry.id)
+        except (MalformedFrame, IndexError) as error:
+            self._refuse("commands", entry, error)
             return
-        keys, rows = _terms(frame, *entry.id)
         found = dict(zip(keys, rows, strict=True))
         if len(found) == len(keys) and self._terms.keys().isdisjoint(found):
             self._terms.update(found)
@@ -114,16 +113,20 @@ class _Builder:
     def add_events(self, entry: Entry) -> None:
         try:
             frame = read_events(entry)
-        except MalformedFrame as error:
-            self._rows.letters.append(Letter("events", *entry.id, None, entry.frame, str(error)))
+            ids = split_ids(frame.order_ids)
+            trades = list(_trades(frame, ids, *entry.id)) if frame.trade_numbers else ()
+        except (MalformedFrame, IndexError) as error:
+            self._refuse("events", entry, error)
             return
         self._engine_times[entry.id] = frame.engine_time_ns
-        ids = split_ids(frame.order_ids)
         self._states.update(_changes(frame, ids, *entry.id))
-        if frame.trade_numbers:
-            self._rows.executions.extend(_trades(frame, ids, *entry.id))
+        self._rows.executions.extend(trades)
         if COMMAND_REJECTED in frame.kinds:
             self._refused.extend(_refusals(frame, ids, *entry.id))
+
+    def _refuse(self, stream: str, entry: Entry, error: Exception) -> None:
+        text = "an index points outside of its table" if isinstance(error, IndexError) else str(error)
+        self._rows.letters.append(Letter(stream, *entry.id, None, entry.frame, text))
 
     def finish(self, *, combine: bool) -> Rows:
         rows, states, terms = self._rows, self._states, self._terms

@@ -21,6 +21,7 @@ FOREIGN = frozenset(
         "CACHE_TTL_S",
         "ENGINE",
         "ENGINE_BINARY",
+        "EVENTS_WINDOW_BYTES",
         "FLUSH_COMMANDS_MAX",
         "FLUSH_LINGER_US",
         "HOME",

@@ -16,8 +16,9 @@ import structlog
 
 from persistence import database, reader
 from persistence.batcher import Batch, Batcher
-from persistence.errors import Refused, is_passing, is_poison
+from persistence.errors import Refused
 from persistence.feed import Feed
+from persistence.outages import is_passing, is_poison
 from persistence.rows import Rows, build_rows
 from persistence.statements import statement
 from persistence.streams import LogId, Position
@@ -35,13 +36,13 @@ HEARTBEAT_S = 5.0
 """An idle persister shows a sign of life this often; `check` calls it dead after three of them."""
 STANDBY_POLL_S = 1.0
 """How often a standby tries for the lock."""
-READ_PAUSE_S = 0.01
-"""Pause after a read that found little. A batch costs a millisecond or two whatever its size; without the pause a
-steady trickle would make thousands of tiny ones."""
+READ_PAUSE_S = 0.025
+"""Pause after a read that found little. A batch costs a millisecond or two of both processes whatever its size: at
+15,000 orders/s this pause halves the CPU per order against one of 5 ms, and PERSISTED comes 12 ms later on average."""
 _READ_ROWS_ENOUGH = 1000
 """A read of this many rows is followed by the next at once."""
-_VERIFY_READS = 5
-"""Check the streams' identity after this many empty reads (of a second each)."""
+VERIFY_S = 5.0
+"""How often to check that Redis still holds the log that is being read."""
 _BACKOFF_S = (0.1, 5.0)
 """First and longest pause between attempts."""
 
@@ -150,15 +151,16 @@ class ShardPersister:
 
     async def _read(self, source: reader.Reader, feed: Feed) -> None:
         """Fills the feed; its end or error becomes the feed's, after what was read is written."""
-        quiet = 0
+        loop = asyncio.get_running_loop()
+        verify_at = loop.time() + VERIFY_S
         try:
             while True:
                 commands, events = await source.read(*await feed.room())
                 feed.add(commands, events)
                 rows = sum(e.rows for e in commands) + sum(e.rows for e in events)
-                quiet = 0 if rows else quiet + 1
-                if quiet and quiet % _VERIFY_READS == 0:
+                if loop.time() >= verify_at:
                     await source.verify()
+                    verify_at = loop.time() + VERIFY_S
                 if rows < _READ_ROWS_ENOUGH:
                     await asyncio.sleep(READ_PAUSE_S)
         except asyncio.CancelledError:

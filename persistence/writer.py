@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from persistence.database import watched
-from persistence.errors import OffsetMoved, is_poison
+from persistence.errors import OffsetMoved
 from persistence.frames import read_events
+from persistence.outages import is_poison
 from persistence.rows import Letter, Row, Rows, new_order_key
 from persistence.statements import statement
 from persistence.streams import Entry, LogId

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ordergate.log.v1.command_frame_pb2 import CommandFrame
 from ordergate.log.v1.event_frame_pb2 import EventFrame
-
 from persistence.streams import Entry, LogId
 
 if TYPE_CHECKING:
