@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from gateway import errors
 from gateway.feed import EventFeed, parse_start
+from gateway.opening import HEARTBEAT_S, heartbeat_interval
 from gateway.rpc import parse
-from gateway.session import HEARTBEAT_S, WRITE_BYTES_MAX, heartbeat_interval
+from gateway.session import WRITE_BYTES_MAX
 from ordergate.v1 import event_pb2, failure_pb2
 from ordergate.v1 import order_events_service_pb2 as pb
 

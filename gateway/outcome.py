@@ -86,22 +86,36 @@ async def raise_level(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            _decide(ack, await asyncio.shield(verdict))
-            if command.level >= pb.ACK_LEVEL_PERSISTED:
+            await asyncio.wait({verdict})
+            decide(ack, verdict)
+            if ack.level == pb.ACK_LEVEL_ENGINE and command.level >= pb.ACK_LEVEL_PERSISTED:
                 await hub.wait_persisted(place)
                 ack.level = pb.ACK_LEVEL_PERSISTED
     except TimeoutError:
         verdict.cancel()
-        level = pb.AckLevel.Name(ack.level).removeprefix("ACK_LEVEL_")
-        late = errors.AckTimeout(f"stored, but not further than {level} within {timeout_s:g} s")
-        ack.failure.CopyFrom(late.failure())
-    except errors.OrdergateError as error:  # the decision can't be told; the command is stored all the same
-        ack.failure.CopyFrom(error.failure())
-        ack.failure.disposition = errors.APPLIED
+        fail_late(ack, timeout_s)
     return ack
 
 
-def _decide(ack: pb.Ack, verdict: Verdict) -> None:
+def decide(ack: pb.Ack, verdict: asyncio.Future[Verdict]) -> None:
+    """Writes the engine's decision, which has come, into `ack`; if it can't be told, the failure says so."""
+    error = errors.AckTimeout("stored; this worker shuts down") if verdict.cancelled() else verdict.exception()
+    if error is None:
+        _tell(ack, verdict.result())
+        return
+    assert isinstance(error, errors.OrdergateError), error
+    ack.failure.CopyFrom(error.failure())
+    ack.failure.disposition = errors.APPLIED  # the command is stored all the same
+
+
+def fail_late(ack: pb.Ack, timeout_s: float) -> None:
+    """Says in `ack` that its level was not reached in time."""
+    level = pb.AckLevel.Name(ack.level).removeprefix("ACK_LEVEL_")
+    late = errors.AckTimeout(f"stored, but not further than {level} within {timeout_s:g} s")
+    ack.failure.CopyFrom(late.failure())
+
+
+def _tell(ack: pb.Ack, verdict: Verdict) -> None:
     ack.level = pb.ACK_LEVEL_ENGINE
     ack.engine_at.FromNanoseconds(verdict.engine_time_ns)
     ack.duplicate = verdict.duplicate

@@ -18,11 +18,12 @@ from gateway import errors, readiness, rpc
 from gateway.database import Database
 from gateway.follow import OrderEvents
 from gateway.lookup import OrderLookup
+from gateway.opening import first_message
 from gateway.query import OrderQueries
 from gateway.redis_check import check_redis
 from gateway.redis_client import open_commands
 from gateway.service import Administration, MarketData, OrderEntry
-from gateway.session import Session, first_message
+from gateway.session import Session
 from gateway.worker import Worker
 from ordergate.v1 import (
     admin_service_pb2,
@@ -170,7 +171,7 @@ def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> No
             principal = auth.authenticate(context)
         except errors.OrdergateError:
             with suppress(errors.OrdergateError):
-                await first_message(context, REFUSAL_DELAY_S, asyncio.Event())
+                await first_message(context, asyncio.Event(), REFUSAL_DELAY_S)
             raise
         stream = Session(worker, principal, context)
         worker.sessions.add(stream)

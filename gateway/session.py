@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from gateway import errors, outcome
+from gateway.levels import LevelAcks
+from gateway.opening import HEARTBEAT_S, first_message, heartbeat_interval
 from gateway.rpc import internal, parse
 from gateway.start import parse_start
 from gateway.wire import length_delimited, now_ns, queued_acks
@@ -25,8 +27,6 @@ from ordergate.v1 import order_entry_service_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from google.protobuf.duration_pb2 import Duration
 
     from gateway.auth import Principal
     from gateway.feed import EventFeed
@@ -42,12 +42,6 @@ WRITE_BYTES_MAX = 524_288
 
 OUTBOX_BYTES_MAX = 1_048_576
 """Above this many unsent bytes of acks no more commands are read: a client that does not read stops being read."""
-
-HEARTBEAT_S = (1.0, 10.0, 60.0)
-"""Least, default and longest heartbeat interval."""
-
-FIRST_MESSAGE_S = 10.0
-"""Longest wait for a stream's first message: a stream that says nothing holds a place and could not be drained."""
 
 _QUEUED = command_pb2.ACK_LEVEL_QUEUED
 _ACKS = 1
@@ -101,7 +95,7 @@ class Session:
         self._closing = False
         self._feed: EventFeed | None = None
         self._feed_task: asyncio.Task[None] | None = None
-        self._waiters: set[asyncio.Task[None]] = set()
+        self._levels = LevelAcks(worker.hubs, worker.settings.ack_timeout_s, self.emit_ack, self._wake.set)
         self._default_level: int = _QUEUED
         self._heartbeat_s = HEARTBEAT_S[1]
         self._written_at = time.monotonic()
@@ -114,7 +108,7 @@ class Session:
         Raises:
             OrdergateError: the first message is refused; nothing was written yet.
         """
-        raw = await first_message(self._context, FIRST_MESSAGE_S, self._worker.draining)
+        raw = await first_message(self._context, self._worker.draining)
         if raw is None:
             return
         first = parse(pb.SessionRequest, raw)
@@ -129,7 +123,7 @@ class Session:
             await asyncio.wait([ended, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
             await self._finish(tasks[1])
         finally:
-            await self._close([*tasks, ended, *self._waiters])
+            await self._close([*tasks, ended])
 
     async def _open(self, first: pb.SessionRequest) -> None:
         hello = first.hello
@@ -176,8 +170,7 @@ class Session:
         """Answers everything that was taken, then lets the writer end."""
         if not writer.done():
             await self._settled.wait()
-            if self._waiters:
-                await asyncio.wait(self._waiters)
+            await self._levels.idle()
             self._closing = True
             self._wake.set()
         await writer
@@ -188,6 +181,7 @@ class Session:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._levels.close()
         if self._feed is not None:
             self._feed.close()
 
@@ -208,7 +202,8 @@ class Session:
             self._ended.set()
 
     def tick(self, now: float) -> None:
-        """Called every second or so: heartbeat after silence, and the end of the token's life."""
+        """Called every second or so: heartbeat after silence, late acks, and the end of the token's life."""
+        self._levels.expire()
         if self._principal.expires_at <= time.time():
             self.go_away(errors.Unauthenticated("the token has expired; connect again with a new one").failure())
         elif now - self._written_at >= self._heartbeat_s:
@@ -326,20 +321,7 @@ class Session:
             if command.level == _QUEUED:
                 self.emit(queued_acks([command], f"{command.shard}:{place}:".encode(), index, queued_ns))
             else:
-                self._await_level(command, place, index, queued_ns)
-
-    def _await_level(self, command: Prepared, place: LogId, index: int, queued_ns: int) -> None:
-        hub = self._worker.hubs[command.shard]
-        ack = outcome.queued_ack(command, place, index, queued_ns)
-        verdict = hub.verdict(place, index)
-        timeout_s = self._worker.settings.ack_timeout_s
-
-        async def answer() -> None:
-            self.emit_ack(await outcome.raise_level(ack, command, verdict, place, hub, timeout_s))
-
-        task = asyncio.create_task(answer(), name="session-level")
-        self._waiters.add(task)
-        task.add_done_callback(self._waiters.discard)
+                self._levels.add(command, place, index, queued_ns)
 
     async def _write(self) -> None:
         context, wake = self._context, self._wake
@@ -351,16 +333,19 @@ class Session:
                 await context.write(data)
             if self._feed is not None and self._feed.failure is not None and not self._closing:
                 self.go_away(self._feed.failure)
-            if self._closing and self._ended.is_set() and not self._outstanding and not self._waiters:
+            if self._closing and self._ended.is_set() and not self._outstanding and not self._levels.pending:
                 return
 
     def _collect(self) -> bytes:
+        self._levels.collect()
         parts, size = self._outbox, self._outbox_bytes
         if size > WRITE_BYTES_MAX:
             parts, size = self._cut()
         else:
             self._outbox, self._outbox_bytes = [], 0
-        if self._feed is not None and size < WRITE_BYTES_MAX and (events := self._feed.take(WRITE_BYTES_MAX - size)):
+        # Events only behind all acks: some of those that wait may be theirs.
+        room = 0 if self._outbox else WRITE_BYTES_MAX - size
+        if self._feed is not None and room > 0 and (events := self._feed.take(room)):
             parts.append(events)
         if self._outbox_bytes <= OUTBOX_BYTES_MAX:
             self._outbox_low.set()
@@ -383,45 +368,6 @@ class Session:
             return
         if (error := task.exception()) is not None:
             self.go_away(internal(error, "Session feed").failure())
-
-
-async def first_message(context: Context, timeout_s: float, draining: asyncio.Event) -> bytes | None:
-    """The first message of a stream; None if the client half-closed or left without one.
-
-    A refusal must come after it as well: a client of grpc.aio that still writes while the stream ends sees INTERNAL
-    in the place of the status.
-
-    Raises:
-        Draining: it did not come before the server shuts down.
-        InvalidField: it did not come in time.
-    """
-    read = asyncio.create_task(context.read(), name="session-first-message")
-    drained = asyncio.create_task(draining.wait(), name="session-draining")
-    try:
-        await asyncio.wait({read, drained}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if read.done():
-            raw = read.result()
-            return raw if isinstance(raw, bytes) else None
-        if drained.done():
-            raise errors.Draining
-        raise errors.InvalidField("hello", f"no message came within {timeout_s:g} s; send hello at once")
-    finally:
-        read.cancel()
-        drained.cancel()
-
-
-def heartbeat_interval(given: Duration, field: str = "heartbeat_interval") -> float:
-    """Seconds of `given` if it may be a heartbeat interval.
-
-    Raises:
-        InvalidField: it may not; `field` is its path.
-    """
-    low, _, high = HEARTBEAT_S
-    # By hand: Duration's own conversions raise for what is no valid Duration.
-    nanoseconds = given.seconds * 10**9 + given.nanos
-    if not (low * 10**9 <= nanoseconds <= high * 10**9 and 0 <= given.nanos < 10**9):
-        raise errors.InvalidField(field, f"heartbeat_interval must be {low:g} s to {high:g} s")
-    return nanoseconds / 10**9
 
 
 def _ack(ack: command_pb2.Ack) -> bytes:

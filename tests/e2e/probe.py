@@ -139,5 +139,3 @@ async def raw_session(wire: Wire) -> AsyncIterator[SessionProbe]:
         call.cancel()
         probe.reader.cancel()
         await asyncio.gather(probe.reader, return_exceptions=True)
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import grpc
 import jwt
@@ -72,7 +72,12 @@ async def test_text_that_is_not_utf8_is_refused(field: str, door: Wire) -> None:
         assert (session.told.reason, session.told.field) == ("INVALID_FIELD", "SessionRequest")
 
 
-GARBAGE = {"ff": b"\xff", "cut": limit_order().SerializeToString()[:-3] + b"\x7f", "zeros": bytes(64), "text": b"GET / "}
+GARBAGE = {
+    "ff": b"\xff",
+    "cut": limit_order().SerializeToString()[:-3] + b"\x7f",
+    "zeros": bytes(64),
+    "text": b"GET / ",
+}
 
 
 @pytest.mark.parametrize("name", GARBAGE)
@@ -207,9 +212,17 @@ SCOPES = {
 }
 
 
+async def permitted(call: Awaitable[object]) -> bool:
+    """Whether the call got past the scopes, however it fared then."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return refusal_of_rpc(error).reason != "PERMISSION"
+    return True
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_a_scope_opens_its_doors_and_no_other(scope: str, gateway: RunningGateway) -> None:
-    opened: set[str] = set()
     requests = {
         SUBMIT: entry.SubmitRequest(command=limit_order()),
         BATCH: entry.SubmitBatchRequest(commands=[limit_order()]),
@@ -218,29 +231,15 @@ async def test_a_scope_opens_its_doors_and_no_other(scope: str, gateway: Running
         INSTRUMENTS: market.ListInstrumentsRequest(),
     }
     async with connect(gateway.address, gateway.token(scopes=(scope,))) as wire:
-        for method, request in requests.items():
-            try:
-                await wire.raw(method, request.SerializeToString())
-                opened.add(method)
-            except grpc.aio.AioRpcError as error:
-                if refusal_of_rpc(error).reason == "PERMISSION":
-                    assert error.code() == grpc.StatusCode.PERMISSION_DENIED
-                else:
-                    assert method == GET_ORDER  # this gateway has no database to look into
-                    opened.add(method)
+        opened = {m for m, request in requests.items() if await permitted(wire.raw(m, request.SerializeToString()))}
         call = wire.follow(events.FollowRequest())
-        try:
-            assert (await call.read()).HasField("opened")
+        if await permitted(call.read()):
             opened.add(FOLLOW)
-        except grpc.aio.AioRpcError as error:
-            assert refusal_of_rpc(error).reason == "PERMISSION"
         call.cancel()
         async with open_session(wire, welcome=False) as session:
             await session.until(lambda: session.messages or session.ended)
-            if session.messages:
+            if session.messages or session.refusal.reason != "PERMISSION":
                 opened.add("Session")
-            else:
-                assert session.refusal.reason == "PERMISSION"
     assert opened == SCOPES[scope]
 
 

@@ -11,7 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordergate.v1 import command_pb2, order_pb2
 
-from ..support.wire import Refusal, Wire, cancel_order, limit_order, new_id, refusal_of, refused
+from ..support.gateway import RunningGateway
+from ..support.wire import Refusal, Wire, cancel_order, connect, limit_order, new_account, new_id, refusal_of, refused
 from .probe import open_session
 
 Command = command_pb2.Command
@@ -150,13 +151,16 @@ def test_names_of_faults_are_unique() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 
-async def test_several_accounts_need_one_to_be_named(gateway) -> None:
-    from ..support.wire import connect, new_account
-
+async def test_several_accounts_need_one_to_be_named(gateway: RunningGateway) -> None:
     accounts = [new_account(), new_account()]
     async with connect(gateway.address, gateway.token(*accounts)) as wire:
         assert await refused(wire.submit(limit_order())) == Refusal(
-            "INVALID_FIELD", "account", "NOT_APPLIED", None, "INVALID_ARGUMENT", "account is needed: the token holds several"
+            "INVALID_FIELD",
+            "account",
+            "NOT_APPLIED",
+            None,
+            "INVALID_ARGUMENT",
+            "account is needed: the token holds several",
         )
         assert (await wire.submit(limit_order(account=accounts[1]))).account == accounts[1]
 
