@@ -38,8 +38,9 @@ std::string new_instance() {
 }
 
 void follow_parent() {
+  const pid_t parent = getppid();
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() == 1) raise(SIGTERM);  // it was gone before prctl
+  if (getppid() != parent) raise(SIGTERM);  // it went away in between
 }
 
 }  // namespace

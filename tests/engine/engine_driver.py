@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+
 from ordergate.engine.v1 import engine_service_pb2 as pb
 from ordergate.engine.v1 import engine_service_pb2_grpc as pb_grpc
 from ordergate.log.v1.command_frame_pb2 import CommandFrame, CommandKind, Deadline
@@ -132,9 +133,7 @@ def entry(number: int, frame: CommandFrame | Sequence[New | Cancel], time_ns: in
 
 def events_of(frame: EventFrame) -> list[tuple[str, OrderEvent]]:
     """(account, event) of every event, in the frame's order, from the bytes that clients get."""
-    queues = {
-        part.account_index: iter(SessionResponse.FromString(part.events).events) for part in frame.account_events
-    }
+    queues = {part.account_index: iter(SessionResponse.FromString(part.events).events) for part in frame.account_events}
     return [(frame.accounts[index], next(queues[index])) for index in frame.account_index]
 
 

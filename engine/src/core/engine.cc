@@ -64,6 +64,11 @@ void Engine::bind(const CommandFrame& frame) {
   frame_accounts_.assign(frame.accounts.size(), kUnbound);
   frame_symbols_.clear();
   for (const std::string_view name : frame.symbols) frame_symbols_.push_back(symbols_.intern(name));
+  const std::size_t orders = frame.sides.size();
+  for (std::size_t i = 0; i < frame.size(); ++i) ids_.prefetch(OrderId::read(frame.ids + i * sizeof(OrderId)));
+  for (std::size_t i = 0; i < frame.size() - orders; ++i) {
+    ids_.prefetch(OrderId::read(frame.targets + i * sizeof(OrderId)));
+  }
 }
 
 // Numbered at its first command and not by the frame's list, so that the division into frames has no say in it.

@@ -24,6 +24,10 @@ class Ids {
 
   Known find(const OrderId& id) const;
 
+  // Fetches the slot of an id that will be asked for soon: in a table of millions of ids the wait for memory is most of
+  // what a command costs.
+  void prefetch(const OrderId& id) const { __builtin_prefetch(&slots_[id.hash() & (slots_.size() - 1)]); }
+
   // Remembers the record with the id. REQUIRES: !find(id), and the record holds the id.
   void add_order(const OrderId& id, std::uint32_t order) { add(id.hash(), order); }
   void add_cancel(const OrderId& id, std::uint32_t cancel) { add(id.hash(), cancel | kCancel); }
