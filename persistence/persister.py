@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -68,7 +69,9 @@ class Persister:
                 if not waiting:
                     self._log.warning("waiting for Postgres", error=repr(error))
                 waiting = True
-                await asyncio.wait([asyncio.ensure_future(self._stop.wait())], timeout=_RETRY_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_RETRY_S):
+                        await self._stop.wait()
             else:
                 return True
         return False

@@ -78,15 +78,15 @@ class Reader:
             LogMismatch: a stream ends before the position, or entries after it were removed.
         """
         for key, position in zip((self._keys.commands, self._keys.events), self._position, strict=True):
-            last, removed = await self._extent(key)
+            last, lost = await self._extent(key, position)
             if last < position:
                 raise LogMismatch(
                     f"Postgres holds {key} up to {position}, but the stream in Redis ends at {last}: Redis was wiped, "
                     "restored from an older state, or is another one. Bring the right Redis back, or start both anew"
                 )
-            if removed > position:
+            if lost:
                 raise LogMismatch(
-                    f"{key} lost entries up to {removed} in Redis, but Postgres holds it only up to {position}: "
+                    f"{key} has lost entries in Redis up to {lost}, but Postgres holds it only up to {position}: "
                     "they were trimmed or deleted before they were written. Restore Redis from its backup"
                 )
 
@@ -95,13 +95,23 @@ class Reader:
         mapping = {"commands": str(position.commands), "events": str(position.events)}
         await self._client.hset(self._keys.persisted, mapping=mapping)  # type: ignore[arg-type]
 
-    async def _extent(self, key: str) -> tuple[LogId, LogId]:
-        """Last id ever given in a stream, and the highest id that was removed from it."""
+    async def _extent(self, key: str, position: LogId) -> tuple[LogId, LogId | None]:
+        """Last id ever given in a stream, and the place up to which entries after `position` are gone, if any are.
+
+        Who trims keeps the entry at the offset (protos/README.md): if the first entry that is left is after it, what
+        lay between is lost.
+        """
         if not await self._client.exists(key):
-            return ZERO, ZERO
+            return ZERO, None
         reply = await self._client.execute_command("XINFO STREAM", key)  # type: ignore[no-untyped-call]
         info = {_text(name): value for name, value in reply.items()}
-        return LogId.parse(info["last-generated-id"]), LogId.parse(info.get("max-deleted-entry-id") or b"0-0")
+        last = LogId.parse(info["last-generated-id"])
+        deleted = LogId.parse(info.get("max-deleted-entry-id", b"0-0"))
+        if deleted > position:
+            return last, deleted
+        first = LogId.parse(info.get("recorded-first-entry-id", b"0-0")) if info["length"] else last
+        trimmed = info.get("entries-added", 0) > info["length"]
+        return last, first if trimmed and first > position else None
 
     def _count(self, room: int) -> int:
         if not self._rows_per_entry:

@@ -93,7 +93,6 @@ class ShardPersister:
             await source.verify()
             writer = Writer(connection, self._shard)
             await writer.prepare()
-            self._attempts = 0
             self.counters.sessions += 1
             self._log.info("active", commands=str(position.commands), events=str(position.events))
             self._tell(position)
@@ -177,6 +176,7 @@ class ShardPersister:
                 batch = await feed.batch(HEARTBEAT_S)
                 if batch is None:
                     await writer.heartbeat(position)
+                    self._attempts = 0
                     continue
                 ready = batch, build_rows(batch)
             batch, rows = ready
@@ -201,6 +201,7 @@ class ShardPersister:
             letters += await writer.write_apart(batch, rows)
         if letters:
             self._log.error("rows went to dead_letters", count=letters, upto=str(batch.upto.commands))
+        self._attempts = 0
         counters = self.counters
         counters.batches += 1
         counters.orders += len(rows.orders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -61,14 +62,20 @@ async def test_redis_wiped_under_a_running_persister_is_noticed(sidecar: Sidecar
     assert "Redis was wiped" in said
 
 
-async def test_entries_that_were_removed_too_early_are_refused(sidecar: Sidecar, log: Log, database: Database) -> None:
+@pytest.mark.parametrize("how", ["deleted", "trimmed", "trimmed to nothing"])
+async def test_entries_that_were_removed_too_early_are_refused(
+    sidecar: Sidecar, log: Log, database: Database, how: str
+) -> None:
     frames = list(flow(9, 30))
     log.commands(*(c for c, _ in frames[:3]))
     process = sidecar.start()
     await database.until_persisted(frames[2][0].id, ZERO)
     stop(process)
     log.commands(*(c for c, _ in frames[3:]))
-    log.client.xdel(log.keys.commands, str(frames[4][0].id))
+    if how == "deleted":
+        log.client.xdel(log.keys.commands, str(frames[4][0].id))
+    else:
+        log.client.xtrim(log.keys.commands, maxlen=0 if "nothing" in how else 5, approximate=False)
     status, said = sidecar.run()
     assert status == REFUSED
     assert "were trimmed or deleted before they were written" in said
@@ -80,7 +87,7 @@ async def test_trimming_below_the_offset_is_no_fault(sidecar: Sidecar, log: Log,
     process = sidecar.start()
     await database.until_persisted(frames[5][0].id, ZERO)
     stop(process)
-    log.client.xtrim(log.keys.commands, minid=str(frames[4][0].id), approximate=False)
+    log.client.xtrim(log.keys.commands, minid=str(frames[5][0].id), approximate=False)
     log.commands(*(c for c, _ in frames[6:]))
     sidecar.start()
     await database.until_persisted(frames[8][0].id, ZERO)
@@ -220,7 +227,8 @@ async def test_check_tells_whether_a_persister_is_at_work(
     stop(process)
     await database.fetch("UPDATE persister_offsets SET updated_at = now() - interval '20 seconds'")
     status, said = sidecar.run("--check")
-    assert (status, said) == (1, "shard 0: last sign of life 20 s ago\n")
+    assert status == 1
+    assert re.fullmatch(r"shard 0: last sign of life 2\d s ago\n", said)
     assert sidecar.run("--check", postgres_dsn=postgres_server.dsn_of("nowhere"))[0] == 3
 
 
