@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.demo.result import Result
+
+
+_WIDTH_OF_A_FILE = 110
+"""Columns where the output is no terminal."""
+
+_PENNIES = "The tape's opening book holds bids below 0.01: they are refused (INVALID_FIELD), and so are their cancels."
 
 
 class Bar:
@@ -30,6 +44,8 @@ class Report:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console = Console(highlight=False, width=_WIDTH_OF_A_FILE)
 
     def step(self, text: str) -> None:
         """One line about what is done now."""
@@ -87,8 +103,14 @@ class Report:
     @contextlib.contextmanager
     def waiting(self, text: str) -> Iterator[Bar]:
         """A spinner with what is left."""
-        columns = (SpinnerColumn(), TextColumn("[bold]{task.description}"), TextColumn("{task.fields[left]}"))
-        with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as progress:
+        columns: tuple[ProgressColumn, ...] = (
+            TextColumn("  [bold]{task.description}"),
+            SpinnerColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        columns += (TimeElapsedColumn(),)
+        quiet = not self._console.is_terminal
+        with Progress(*columns, console=self._console, transient=True, disable=quiet) as progress:
             task = progress.add_task(text, total=None, left="")
             yield Bar(lambda left: progress.update(task, left=f"{left:,} behind" if left else ""))
 
@@ -102,6 +124,8 @@ class Report:
             cells = [cell(result) for result in results]
             if any(cells):
                 table.add_row(name, *cells)
+        if any(result.part == "tape" and "INVALID_FIELD" in result.rejected_by_reason for result in results):
+            table.caption, table.caption_justify = _PENNIES, "left"
         self._console.print()
         self._console.print(table)
         for result in results:
