@@ -24,6 +24,11 @@ SYMBOLS = [f"S{number:03}" for number in range(300)]
 _symbols = itertools.cycle(SYMBOLS)
 
 
+def new_symbols(count: int) -> list[str]:
+    """Instruments that no other test uses: what rests of one test would trade with the next."""
+    return list(itertools.islice(_symbols, count))
+
+
 def instruments_toml() -> str:
     """ACME and `SYMBOLS`, all alike: increment 0.01, lot 1."""
     terms = 'price_increment = "0.01"\nlot_size = "1"\nmax_price = "1000000"\nmax_quantity = "1000000"\n'
@@ -54,7 +59,7 @@ def account() -> str:
 @pytest.fixture
 def symbol() -> str:
     """An instrument of this test's own."""
-    return next(_symbols)
+    return new_symbols(1)[0]
 
 
 @pytest.fixture
