@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ class Health:
 
     async def check(self, raw: bytes, context: Context) -> bytes:
         """grpc.health.v1.Health/Check."""
-        status = self._status.get(_service(raw))
+        status = self._status.get(await _service(raw, context))
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return bytes(_ANSWER[status])
 
     async def watch(self, raw: bytes, context: Context) -> None:
         """grpc.health.v1.Health/Watch: the status now and each change."""
-        service = _service(raw)
+        service = await _service(raw, context)
         changed = asyncio.Event()
         self._watchers.add(changed)
         told: int | None = None
@@ -90,5 +91,8 @@ class Health:
         )
 
 
-def _service(raw: bytes) -> str:
-    return str(health_pb2.HealthCheckRequest.FromString(raw).service)
+async def _service(raw: bytes, context: Context) -> str:
+    try:
+        return str(health_pb2.HealthCheckRequest.FromString(raw).service)
+    except DecodeError:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the bytes are not a valid HealthCheckRequest")

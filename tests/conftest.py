@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ("tests.support.servers", "tests.support.stack")
+pytest_plugins = ("tests.support.servers", "tests.support.stack", "tests.support.gateway")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,51 @@
+"""A full queue refuses, says so, and forgets nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import redis
+import redis.asyncio
+
+from ordergate.v1 import command_pb2
+
+from ..support.gateway import RunningGateway
+from ..support.wire import connect, limit_order, refusal_of, refused
+from .probe import open_session
+from .test_drain import logged
+
+QUEUED = command_pb2.ACK_LEVEL_QUEUED
+
+
+async def test_at_its_memory_limit_the_queue_refuses_and_goes_on_later(gateway_factory, account: str) -> None:
+    gateway: RunningGateway = gateway_factory()
+    address = await asyncio.to_thread(lambda: gateway.address)
+    acked: list[str] = []
+    async with (
+        redis.asyncio.from_url(gateway.redis_url) as admin,
+        connect(address, gateway.token(account)) as wire,
+        open_session(wire) as session,
+    ):
+        used = (await admin.info("memory"))["used_memory"]
+        await admin.config_set("maxmemory", used + 4_000_000)
+        while not any(ack.HasField("failure") for ack in session.acks):
+            seen = len(session.acks)
+            await session.send(*(limit_order() for _ in range(500)))
+            await session.until_acks(seen + 500)
+        acked += [ack.command_id for ack in session.acks if ack.level == QUEUED]
+        told = {refusal_of(ack.failure) for ack in session.acks if ack.HasField("failure")}
+        for refusal in (*told, await refused(wire.submit(limit_order())), await refused(wire.check(limit_order()))):
+            assert (refusal.reason, refusal.disposition) == ("QUEUE_FULL", "NOT_APPLIED")
+            assert refusal.retry_s > 0
+            assert refusal.code in {"", "RESOURCE_EXHAUSTED"}
+        found = await wire.get_order(client_order_id=acked[0])
+        assert found.order.client_order_id == acked[0]
+        await admin.config_set("maxmemory", 512 * 2**20)
+        while True:
+            (ack,) = await wire.submit_batch(limit_order())
+            if not ack.HasField("failure"):
+                break
+            assert refusal_of(ack.failure).reason == "QUEUE_FULL"
+            await asyncio.sleep(refusal_of(ack.failure).retry_s)
+        acked.append(ack.command_id)
+    assert logged(gateway) == acked
