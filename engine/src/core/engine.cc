@@ -278,8 +278,10 @@ Event& Engine::tell(EventSink& sink, EventKind kind, Place place, std::uint32_t 
   event.account = account;
   event.seq = accounts_.next_seq(account);
   if (index == 0) return event;
-  const Order& order = orders_[index];
+  Order& order = orders_[index];
+  if (changes_order(kind)) order.last_seq = event.seq;
   event.order = index;
+  event.last_seq = order.last_seq;
   event.status = order.status;
   event.version = order.version;
   event.executed = order.executed;

@@ -16,6 +16,7 @@ void add_order(StateHash& hash, const Order& order) {
   hash.add(order.created_at);
   hash.add(order.queued_at);
   hash.add(order.updated_at);
+  hash.add(order.last_seq);
   hash.add(static_cast<std::uint64_t>(order.side) | static_cast<std::uint64_t>(order.type) << 8 |
            static_cast<std::uint64_t>(order.time_in_force) << 16 | static_cast<std::uint64_t>(order.flags) << 24 |
            static_cast<std::uint64_t>(order.status) << 32 | static_cast<std::uint64_t>(order.reject_reason) << 40);

@@ -24,6 +24,7 @@ struct Event {
   Quantity executed;
   Quantity leaves;
   Time updated_at;
+  Sequence last_seq;  // of the last event that changed the order
   TradeNumber trade;  // 0 unless a fill
   Price fill_price;
   Quantity fill_quantity;

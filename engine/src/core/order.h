@@ -25,6 +25,7 @@ struct alignas(64) Order {
   Time created_at;
   Time queued_at;
   Time updated_at;
+  Sequence last_seq;  // of its owner's last event that changed it
   TextRef command_id;
   Side side;
   OrderType type;

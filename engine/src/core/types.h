@@ -87,6 +87,12 @@ enum class EventKind : std::uint8_t {
   kDuplicate = 13,
   kCommandRejected = 14
 };
+
+// False for events that only tell of an order.
+constexpr bool changes_order(EventKind kind) {
+  return kind != EventKind::kCancelRejected && kind != EventKind::kDuplicate && kind != EventKind::kCommandRejected;
+}
+
 enum class Reason : std::uint8_t {
   kNone = 0,
   kInvalidField = 1,

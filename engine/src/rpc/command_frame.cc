@@ -17,16 +17,16 @@ constexpr std::uint64_t kFormat = 1;
 constexpr std::size_t kNameMax = 256;  // accounts and symbols; an event must stay below wire::Nested's limit
 constexpr std::uint64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
 
-// A repeated number, packed or not, as a parser must take both.
-template <class Convert, class Column>
-void read_numbers(Reader& reader, Type type, Column& column, Convert convert, bool& good) {
-  if (type == Type::kVarint) {
-    good &= convert(reader.varint(), column);
-    return;
-  }
+constexpr const char* kDamaged = "not a CommandFrame: bytes are missing or a number is out of range";
+
+// A repeated number, packed or not, as a parser must take both. False if one is refused by `add`.
+template <class Column>
+bool read_numbers(Reader& reader, Type type, Column& column, bool (*add)(std::uint64_t, Column&)) {
+  if (type == Type::kVarint) return add(reader.varint(), column);
   Reader packed(reader.bytes());
-  while (!packed.done()) good &= convert(packed.varint(), column);
-  good &= packed.ok();
+  bool good = true;
+  while (!packed.done()) good &= add(packed.varint(), column);
+  return good && packed.ok();
 }
 
 bool add_u32(std::uint64_t value, std::vector<std::uint32_t>& column) {
@@ -116,92 +116,85 @@ void CommandFrameDecoder::clear() {
 
 Fault CommandFrameDecoder::read_fields(std::string_view bytes) {
   Reader reader(bytes);
-  bool good = true;
   while (!reader.done()) {
     const std::uint64_t tag = reader.varint();
-    const auto type = static_cast<Type>(tag & 7);
-    const std::uint64_t field = tag >> 3;
-    const bool numbers = field == 9 || field == 10 || field == 11 || field == 16 || field == 17;
-    const Type expected = field == 1 ? Type::kVarint : field == 2 ? Type::kFixed64 : Type::kBytes;
-    if (type != expected && !(numbers && type == Type::kVarint))
-      return "field " + std::to_string(field) + " is of another type";
-    switch (field) {
-      case 1:
-        format_ = reader.varint();
-        break;
-      case 2:
-        queued_at_ns_ = reader.fixed64();
-        break;
-      case 3:
-        reader.bytes();  // origin: for people
-        break;
-      case 4:
-        accounts_.push_back(reader.bytes());
-        break;
-      case 5:
-        symbols_.push_back(reader.bytes());
-        break;
-      case 6:
-        kinds_ = reader.bytes();
-        break;
-      case 7:
-        keys_ = reader.bytes();
-        break;
-      case 8:
-        command_ids_.push_back(reader.bytes());
-        break;
-      case 9:
-        read_numbers(reader, type, account_index_, add_u32, good);
-        break;
-      case 10:
-        read_numbers(reader, type, age_us_, add_u32, good);
-        break;
-      case 11:
-        read_numbers(reader, type, symbol_index_, add_u32, good);
-        break;
-      case 12:
-        sides_ = reader.bytes();
-        break;
-      case 13:
-        order_types_ = reader.bytes();
-        break;
-      case 14:
-        times_in_force_ = reader.bytes();
-        break;
-      case 15:
-        flags_ = reader.bytes();
-        break;
-      case 16:
-        read_numbers(reader, type, prices_, add_i64<core::Price>, good);
-        break;
-      case 17:
-        read_numbers(reader, type, quantities_, add_i64<core::Quantity>, good);
-        break;
-      case 18:
-        targets_ = reader.bytes();
-        break;
-      case 19: {
-        Reader deadline(reader.bytes());
-        Deadline& row = deadlines_.emplace_back();
-        while (!deadline.done()) {
-          const std::uint64_t inner = deadline.varint();
-          if (inner == (1u << 3 | 0u)) {
-            row.command = deadline.varint();
-          } else if (inner == (2u << 3 | 1u)) {
-            row.valid_until_ns = deadline.fixed64();
-          } else {
-            return "a deadline has an unknown field";
-          }
-        }
-        good &= deadline.ok();
-        break;
-      }
-      default:
-        return "unknown field " + std::to_string(field);
+    if (Fault fault = read_field(reader, tag >> 3, static_cast<Type>(tag & 7))) return fault;
+  }
+  return reader.ok() ? std::nullopt : Fault(kDamaged);
+}
+
+Fault CommandFrameDecoder::read_field(Reader& reader, std::uint64_t field, Type type) {
+  const auto is = [type](Type expected) { return type == expected; };
+  bool good = true;
+  if (field == 1 && is(Type::kVarint)) {
+    format_ = reader.varint();
+  } else if (field == 2 && is(Type::kFixed64)) {
+    queued_at_ns_ = reader.fixed64();
+  } else if (field == 3 && is(Type::kBytes)) {
+    reader.bytes();  // origin: for people
+  } else if (std::string_view* column = bytes_column(field); column != nullptr && is(Type::kBytes)) {
+    *column = reader.bytes();
+  } else if (auto* texts = texts_column(field); texts != nullptr && is(Type::kBytes)) {
+    texts->push_back(reader.bytes());
+  } else if (auto* numbers = numbers_column(field); numbers != nullptr && (is(Type::kBytes) || is(Type::kVarint))) {
+    good = read_numbers(reader, type, *numbers, add_u32);
+  } else if (field == 16 && (is(Type::kBytes) || is(Type::kVarint))) {
+    good = read_numbers(reader, type, prices_, add_i64<core::Price>);
+  } else if (field == 17 && (is(Type::kBytes) || is(Type::kVarint))) {
+    good = read_numbers(reader, type, quantities_, add_i64<core::Quantity>);
+  } else if (field == 19 && is(Type::kBytes)) {
+    good = read_deadline(reader.bytes());
+  } else if (reader.ok()) {
+    return "field " + std::to_string(field) + " is unknown or of another type";
+  }
+  return good ? std::nullopt : Fault(kDamaged);
+}
+
+std::string_view* CommandFrameDecoder::bytes_column(std::uint64_t field) {
+  switch (field) {
+    case 6:
+      return &kinds_;
+    case 7:
+      return &keys_;
+    case 12:
+      return &sides_;
+    case 13:
+      return &order_types_;
+    case 14:
+      return &times_in_force_;
+    case 15:
+      return &flags_;
+    case 18:
+      return &targets_;
+    default:
+      return nullptr;
+  }
+}
+
+std::vector<std::string_view>* CommandFrameDecoder::texts_column(std::uint64_t field) {
+  return field == 4 ? &accounts_ : field == 5 ? &symbols_ : field == 8 ? &command_ids_ : nullptr;
+}
+
+std::vector<std::uint32_t>* CommandFrameDecoder::numbers_column(std::uint64_t field) {
+  return field == 9 ? &account_index_ : field == 10 ? &age_us_ : field == 11 ? &symbol_index_ : nullptr;
+}
+
+bool CommandFrameDecoder::read_deadline(std::string_view bytes) {
+  constexpr std::uint64_t kCommandIndex = 1 << 3 | static_cast<unsigned>(Type::kVarint);
+  constexpr std::uint64_t kValidUntil = 2 << 3 | static_cast<unsigned>(Type::kFixed64);
+  Deadline& row = deadlines_.emplace_back();
+  Reader reader(bytes);
+  while (!reader.done()) {
+    const std::uint64_t tag = reader.varint();
+    if (tag == kCommandIndex) {
+      row.command = reader.varint();
+    } else if (tag == kValidUntil) {
+      row.valid_until_ns = reader.fixed64();
+    } else {
+      return false;
     }
   }
-  if (!reader.ok() || !good) return "not a CommandFrame: bytes are missing or a number is out of range";
-  return std::nullopt;
+  return reader.ok();
 }
 
 Fault CommandFrameDecoder::check() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/frame.h"
+#include "rpc/wire.h"
 
 namespace ordergate::rpc {
 
@@ -22,12 +23,18 @@ class CommandFrameDecoder {
 
  private:
   struct Deadline {
-    std::uint64_t command;
-    std::uint64_t valid_until_ns;
+    std::uint64_t command = 0;
+    std::uint64_t valid_until_ns = 0;
   };
 
   void clear();
   std::optional<std::string> read_fields(std::string_view bytes);
+  std::optional<std::string> read_field(wire::Reader& reader, std::uint64_t field, wire::Type type);
+  bool read_deadline(std::string_view bytes);
+  // The column of a field, if it is of that kind.
+  std::string_view* bytes_column(std::uint64_t field);
+  std::vector<std::string_view>* texts_column(std::uint64_t field);
+  std::vector<std::uint32_t>* numbers_column(std::uint64_t field);
   std::optional<std::string> check() const;
   std::optional<std::string> check_lengths(std::size_t commands, std::size_t orders, std::size_t cancels) const;
   std::optional<std::string> check_texts() const;

@@ -98,6 +98,10 @@ const std::vector<Fault> kFaults{
     {"flags: unknown flag", [](CommandFrame& f) { f.mutable_flags()->at(0) = 2; }},
     {"deadlines: command_index out of range", [](CommandFrame& f) { f.mutable_deadlines(0)->set_command_index(3); }},
     {"deadlines: a command has two", [](CommandFrame& f) { *f.add_deadlines() = f.deadlines(0); }},
+    {"not a CommandFrame",
+     [](CommandFrame& f) {
+       f.mutable_deadlines(0)->GetReflection()->MutableUnknownFields(f.mutable_deadlines(0))->AddVarint(3, 1);
+     }},
     {"deadlines: valid_until_ns is out", [](CommandFrame& f) { f.mutable_deadlines(0)->clear_valid_until_ns(); }},
 };
 
@@ -116,10 +120,10 @@ TEST(CommandFrameDecoder, EachFaultIsNamed) {
 TEST(CommandFrameDecoder, UnknownFieldsAndTypesAreRefused) {
   CommandFrameDecoder decoder;
   const std::string bytes = good().SerializeAsString();
-  EXPECT_EQ(decoder.decode(bytes + std::string("\xA2\x01\x00", 3)), "unknown field 20");
+  EXPECT_EQ(decoder.decode(bytes + std::string("\xA2\x01\x00", 3)), "field 20 is unknown or of another type");
   EXPECT_EQ(decoder.decode(bytes + std::string("\x32\x7F", 2)),
             "not a CommandFrame: bytes are missing or a number is out of range");
-  EXPECT_EQ(decoder.decode(bytes + std::string("\x30\x01", 2)), "field 6 is of another type");
+  EXPECT_EQ(decoder.decode(bytes + std::string("\x30\x01", 2)), "field 6 is unknown or of another type");
 }
 
 TEST(CommandFrameDecoder, NamesMustBeUtf8) {

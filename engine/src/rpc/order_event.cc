@@ -152,7 +152,7 @@ char* OrderEventWriter::write_state(const Event& event, const Order& order, char
   out = put_time(out, 17, order.created_at);
   out = put_time(out, 18, order.queued_at);
   out = put_time(out, 19, event.updated_at);
-  out = put_uint(out, 20, event.seq.value);
+  out = put_uint(out, 20, event.last_seq.value);
   return put_uint(out, 21, static_cast<std::uint64_t>(order.reject_reason));
 }
 
