@@ -36,8 +36,9 @@ class Feed:
         return room
 
     def close(self, error: BaseException | None = None) -> None:
-        """No more will be added, because of a stop or of `error`; what waits is due at once."""
-        self._closed, self._error = True, error
+        """No more will be added, because of a stop or of `error`; what waits is due at once. The first call counts."""
+        if not self._closed:
+            self._closed, self._error = True, error
         self._changed.set()
 
     async def batch(self, timeout_s: float) -> Batch | None:

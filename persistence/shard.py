@@ -153,7 +153,7 @@ class ShardPersister:
         loop = asyncio.get_running_loop()
         verify_at = loop.time() + VERIFY_S
         try:
-            while True:
+            while not _is_cancelled():
                 commands, events = await source.read(*await feed.room())
                 feed.add(commands, events)
                 rows = sum(e.rows for e in commands) + sum(e.rows for e in events)
@@ -162,11 +162,10 @@ class ShardPersister:
                     verify_at = loop.time() + VERIFY_S
                 if rows < _READ_ROWS_ENOUGH:
                     await asyncio.sleep(READ_PAUSE_S)
-        except asyncio.CancelledError:
-            feed.close()
-            raise
         except Exception as error:  # noqa: BLE001  handed on to the writing task, which raises it
-            feed.close(error)
+            feed.close(None if _is_cancelled() else error)
+        finally:
+            feed.close()
 
     async def _write(self, feed: Feed, writer: Writer, position: Position) -> None:
         """Writes batch after batch; while one is under way, the next is built if it is a full one."""
@@ -216,7 +215,7 @@ class ShardPersister:
 
     async def _publish(self, source: reader.Reader) -> None:
         """Keeps the hint in Redis up to date, as well as can be."""
-        while True:
+        while not _is_cancelled():
             await self._news.wait()
             self._news.clear()
             if self._committed is not None:
@@ -237,6 +236,12 @@ async def _build_ahead(feed: Feed) -> _Ready | None:
         return batch, build_rows(batch)
     except Refused as error:  # raised when it is its turn: the commit under way must not be cancelled for it
         return batch, error
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was told to end. redis-py may swallow that, and report a timeout or nothing at all."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _cause(error: BaseException) -> BaseException:
