@@ -126,6 +126,29 @@ class CommandQueue:
         if self._in_flight is not None and seen > self.last:
             await asyncio.shield(self._in_flight)
 
+    async def probe(self, redis: Redis) -> None:
+        """After a failed append: finds out whether Redis takes writes again, without storing anything.
+
+        Without it a queue that nobody sends to, because it says that it is not healthy, would stay so for ever.
+
+        Args:
+            redis: another client of the same Redis.
+
+        Raises:
+            redis.exceptions.RedisError: it does not answer.
+        """
+        if self.healthy or self._in_flight is not None:
+            return
+        try:
+            # Refused like any append (memory, disk, replica); adds nothing, for there is no such stream.
+            await redis.execute_command(  # type: ignore[no-untyped-call]
+                "XADD", f"{self._key}:probe", "NOMKSTREAM", "*", FIELD_COUNT, 0
+            )
+        except ResponseError as error:
+            _log.warning("queue refuses writes", shard=self.shard, error=_brief(error))
+        else:
+            self.healthy = True
+
     async def idle(self) -> None:
         """Returns when nothing waits and nothing is under way."""
         await self._idle.wait()

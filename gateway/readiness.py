@@ -86,6 +86,7 @@ class Readiness:
             memory = await self._redis.info("memory")
             for n, queue in enumerate(self._queues):
                 self.relays[n] = _report(await self._redis.hgetall(Keys(queue.shard).relay))
+                await queue.probe(self._redis)
         except (RedisError, OSError):
             self.queue_ok = False
             self.relays = [RelayReport() for _ in self._queues]
