@@ -133,6 +133,7 @@ std::uint32_t Engine::record_order(const CommandFrame& frame, Place place, std::
                     .created_at = created_at(frame, place.command),
                     .queued_at = frame.queued_at,
                     .updated_at = time_,
+                    .last_seq = {0},
                     .command_id = texts_.add(frame.command_ids[place.command]),
                     .side = frame.sides[row],
                     .type = frame.types[row],
