@@ -217,14 +217,20 @@ def token(
 @click.option(
     "--timeout", "timeout_s", default=1.0, show_default=True, help="Seconds for connecting, and for the call."
 )
-def healthcheck(address: str, service: str, timeout_s: float) -> None:
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificate (PEM) to trust; without it: no TLS.")
+def healthcheck(address: str, service: str, timeout_s: float, ca_file: Path | None) -> None:
     """Ask grpc.health.v1 once; exit status as grpc_health_probe.
 
     0: SERVING. 1: wrong arguments. 2: not connected. 3: the call failed. 4: NOT_SERVING.
     """
     from gateway.probe import probe  # noqa: PLC0415
 
-    status, text = probe(address, service, timeout_s)
+    try:
+        ca = ca_file.read_bytes() if ca_file else None
+    except OSError as error:
+        click.echo(f"{ca_file}: {error.strerror}", err=True)
+        sys.exit(1)
+    status, text = probe(address, service, timeout_s, ca)
     click.echo(text, err=status != 0)
     sys.exit(status)
 

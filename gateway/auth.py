@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from gateway.errors import InvalidField, PermissionDenied, Unauthenticated
+from gateway.errors import Draining, InvalidField, PermissionDenied, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
     import grpc
+
+    from gateway.errors import OrdergateError
 
 ALGORITHM = "HS256"
 """The one algorithm; that of a token's header is never believed (RFC 8725, 3.1)."""
@@ -23,6 +25,9 @@ SECRET_BYTES_MIN = 32
 """A shorter HS256 key can be guessed (RFC 7518, 3.2)."""
 
 SCOPES = frozenset({"trade", "read", "admin"})
+
+STREAM_LIFE_S = 86_400.0
+"""A stream is asked to connect again after a day, so that none meets the end of its connection's life unannounced."""
 
 _VERIFIED_MAX = 4096
 """Verified tokens remembered, so that a unary call does not pay for the signature again."""
@@ -43,6 +48,18 @@ class Principal:
     scopes: frozenset[str]
     expires_at: float
     """Seconds since 1970."""
+
+    def ended(self, opened_at: float, now: float) -> OrdergateError | None:
+        """Why a stream that was opened at `opened_at` is to end at `now` (both seconds since 1970), if it is."""
+        if self.expires_at <= now:
+            return Unauthenticated("the token has expired; connect again with a new one")
+        if opened_at + STREAM_LIFE_S <= now:
+            return Draining("this stream is a day old; connect again and go on after the cursor")
+        return None
+
+    def ends_at(self, opened_at: float) -> float:
+        """When `ended` will say so."""
+        return min(self.expires_at, opened_at + STREAM_LIFE_S)
 
     @property
     def sole_account(self) -> str:

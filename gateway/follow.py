@@ -62,6 +62,7 @@ class _Follower:
         self._feed = feed
         self._wake = wake
         self._silence_s = silence_s
+        self._opened_at = time.time()
 
     async def run(self, draining: asyncio.Event) -> None:
         try:
@@ -105,18 +106,17 @@ class _Follower:
             return self._feed.failure
         if draining.is_set():
             return errors.Draining().failure()
-        if self._principal.expires_at <= time.time():
-            return errors.Unauthenticated("the token has expired; connect again with a new one").failure()
-        return None
+        end = self._principal.ended(self._opened_at, time.time())
+        return end.failure() if end is not None else None
 
     async def _woken(self) -> bool:
         """Waits for something to do; False if there was nothing for as long as a heartbeat takes."""
-        life_s = max(0.0, self._principal.expires_at - time.time())
+        life_s = max(0.0, self._principal.ends_at(self._opened_at) - time.time())
         try:
             async with asyncio.timeout(min(self._silence_s, life_s)):
                 await self._wake.wait()
         except TimeoutError:
-            # The end of the token's life is seen by the caller and needs no heartbeat.
+            # The end of the stream's life is seen by the caller and needs no heartbeat.
             return life_s <= self._silence_s
         return True
 

@@ -8,15 +8,16 @@ _SERVING = b"\x08\x01"
 """HealthCheckResponse{status: SERVING}; anything else is not."""
 
 
-def probe(address: str, service: str, timeout_s: float) -> tuple[int, str]:
+def probe(address: str, service: str, timeout_s: float, ca: bytes | None = None) -> tuple[int, str]:
     """Exit status (that of grpc_health_probe) and one line for people.
 
     Args:
         address: host:port.
         service: name of a service, or "" for the process.
         timeout_s: for connecting, and for the call.
+        ca: certificate (PEM) to trust; None: no TLS.
     """
-    with grpc.insecure_channel(address) as channel:
+    with _channel(address, ca) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=timeout_s)
         except grpc.FutureTimeoutError:
@@ -31,3 +32,9 @@ def probe(address: str, service: str, timeout_s: float) -> tuple[int, str]:
     if answer == _SERVING:
         return 0, "SERVING"
     return 4, "NOT_SERVING"
+
+
+def _channel(address: str, ca: bytes | None) -> grpc.Channel:
+    if ca is None:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca))

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from gateway import errors, readiness, rpc
+from gateway.auth import STREAM_LIFE_S, SecretError
 from gateway.database import Database
 from gateway.follow import OrderEvents
 from gateway.lookup import OrderLookup
@@ -61,8 +62,9 @@ def server_options(settings: Settings, *, shared_port: bool) -> list[tuple[str, 
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_concurrent_streams", 100),
         ("grpc.server_handshake_timeout_ms", 10_000),
+        # New calls move to a new connection after an hour; a stream ends by itself, with a GoAway, within its grace.
         ("grpc.max_connection_age_ms", 3_600_000),
-        ("grpc.max_connection_age_grace_ms", 60_000),
+        ("grpc.max_connection_age_grace_ms", int(STREAM_LIFE_S + 3600) * 1000),
     ]
 
 
@@ -91,7 +93,7 @@ async def serve(settings: Settings, name: str, *, shared_port: bool, ready: Call
     _register(server, worker, database)
     running = asyncio.create_task(worker.run(), name="worker")
     try:
-        address = _listen(server, settings.listen)
+        address = _listen(server, settings)
         await asyncio.wait([asyncio.create_task(_started(worker)), running], return_when=asyncio.FIRST_COMPLETED)
         await server.start()
         ready(address)
@@ -136,10 +138,12 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-def _listen(server: grpc.aio.Server, address: str) -> str:
+def _listen(server: grpc.aio.Server, settings: Settings) -> str:
+    address = settings.listen
     host = address.rpartition(":")[0]
+    credentials = read_credentials(settings)
     try:
-        port = server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError:
         port = 0
     if not port:
@@ -147,6 +151,26 @@ def _listen(server: grpc.aio.Server, address: str) -> str:
             f"can't listen on {address}: the port is in use, or the host is not ours; choose another --listen"
         )
     return f"{host}:{port}"
+
+
+def read_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """TLS of the clients' port, or None if it is plaintext.
+
+    Raises:
+        SecretError: certificate or key can't be read, or only one of them is named.
+    """
+    files = (settings.tls_key_file, settings.tls_certificate_file)
+    if files == (None, None):
+        if settings.listen.rpartition(":")[0].strip("[]") not in {"127.0.0.1", "::1", "localhost"}:
+            _log.warning("tokens travel in plaintext: set --tls-certificate-file and --tls-key-file")
+        return None
+    if None in files:
+        raise SecretError("TLS needs both --tls-certificate-file and --tls-key-file")
+    try:
+        key, certificate = (path.read_bytes() for path in files if path is not None)
+    except OSError as error:
+        raise SecretError(f"{error.filename}: {error.strerror}") from None
+    return grpc.ssl_server_credentials([(key, certificate)])
 
 
 def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> None:

@@ -98,6 +98,7 @@ class Session:
         self._levels = LevelAcks(worker.hubs, worker.settings.ack_timeout_s, self.emit_ack, self._wake.set)
         self._default_level: int = _QUEUED
         self._heartbeat_s = HEARTBEAT_S[1]
+        self._opened_at = time.time()
         self._written_at = time.monotonic()
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -204,8 +205,8 @@ class Session:
     def tick(self, now: float) -> None:
         """Called every second or so: heartbeat after silence, late acks, and the end of the token's life."""
         self._levels.expire()
-        if self._principal.expires_at <= time.time():
-            self.go_away(errors.Unauthenticated("the token has expired; connect again with a new one").failure())
+        if (end := self._principal.ended(self._opened_at, time.time())) is not None:
+            self.go_away(end.failure())
         elif now - self._written_at >= self._heartbeat_s:
             self._emit_heartbeat()
 

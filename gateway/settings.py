@@ -19,8 +19,6 @@ FOREIGN = frozenset(
         "BATCH_ROWS",
         "BATCH_LINGER_MS",
         "BATCH_ROWS_MAX",
-        "PERSISTER_NAME",
-        "PERSISTER_HEALTH",
         "HOME",
         "TOKEN",
         "ENGINE_BINARY",
@@ -49,6 +47,10 @@ class Settings:
     """Instrument file, the same as the engine's."""
     token_secret_file: Path | None = None
     """File that holds the key of the tokens (HS256), at least 32 bytes."""
+    tls_certificate_file: Path | None = None
+    """Certificate chain (PEM) for the clients' port; without it the port is plaintext."""
+    tls_key_file: Path | None = None
+    """Private key (PEM) of the certificate."""
     token_issuer: str = "ordergate"
     """`iss` that a token must carry."""
     token_audience: str = "ordergate"

@@ -36,6 +36,8 @@ FOREIGN = frozenset(
         "RELAY_WINDOW_FRAMES",
         "STREAM_BUFFER_BYTES",
         "TOKEN",
+        "TLS_CERTIFICATE_FILE",
+        "TLS_KEY_FILE",
         "TOKEN_AUDIENCE",
         "TOKEN_ISSUER",
         "TOKEN_SECRET_FILE",
