@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 import structlog
-from google.protobuf import descriptor_pool
-from grpc_reflection.v1alpha import reflection, reflection_pb2
-from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from gateway import errors, readiness, rpc
+from gateway import errors, readiness, reflection, rpc
 from gateway.auth import STREAM_LIFE_S, SecretError
 from gateway.database import Database
 from gateway.follow import OrderEvents
@@ -41,9 +38,6 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 _log = structlog.get_logger(__name__)
-
-REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
-"""Same messages as v1alpha, for which grpcio-reflection has the servicer; newer clients ask for v1 first."""
 
 
 REFUSAL_DELAY_S = 1.0
@@ -233,19 +227,6 @@ def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> No
         ),
         worker.health.handler(),
     ]
+    told = [name for name in readiness.SERVICES if name.startswith("ordergate.v1.")]
+    handlers += reflection.handlers([*told, "grpc.health.v1.Health"])
     server.add_generic_rpc_handlers(tuple(handlers))
-    _register_reflection(server)
-
-
-def _register_reflection(server: grpc.aio.Server) -> None:
-    names = [s for s in readiness.SERVICES if s.startswith("ordergate.v1.")]
-    names += ["grpc.health.v1.Health", REFLECTION_V1, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, server)
-    servicer = ReflectionServicer(service_names=names, pool=descriptor_pool.Default())
-    method = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    handler = grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": method})
-    server.add_generic_rpc_handlers((handler,))
