@@ -67,7 +67,7 @@ class PrivatePostgres:
         options = {"unix_socket_directories": f'"{self._socket_dir}"', **SETTINGS, **(settings or {})}
         argv = [str(lodging.server.path), "-D", str(self._data)]
         argv += [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
-        # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
+        # SIGINT is PostgreSQL's fast shutdown; after a SIGTERM it waits for clients, and ours never leave.
         self.program = Program(
             "postgres",
             argv,
@@ -75,6 +75,7 @@ class PrivatePostgres:
             self._ready,
             prefix=self._account.prefix,
             prepare=self._prepare,
+            leaving=lambda: self._status() == "stopping",
             stop_signal=SIGINT,
         )
         self.process = Process(self.program)
@@ -106,12 +107,16 @@ class PrivatePostgres:
         part.rename(self._data)
 
     def _ready(self) -> bool:
-        """True once the postmaster says so in its pid file, the way pg_ctl looks for it."""
+        return self._status() == "ready"
+
+    def _status(self) -> str:
+        """What the postmaster says in its pid file, the way pg_ctl looks for it; "" before and after its life."""
         try:
             lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except OSError:
-            return False
-        return len(lines) > 7 and lines[0].strip() == str(self.process.pid) and lines[7].strip() == "ready"
+            return ""
+        ours = len(lines) > 7 and lines[0].strip() == str(self.process.pid)
+        return lines[7].strip() if ours else ""
 
 
 def data_folders(home: Home) -> tuple[Path, Path]:

@@ -56,6 +56,8 @@ class Program:
     """Its whole environment; None for that of this process."""
     prepare: Callable[[], None] | None = None
     """Runs before every start, for example to remove a stale socket."""
+    leaving: Callable[[], bool] | None = None
+    """True while it is on its way out because somebody else told it, but waits; the supervisor then hurries it."""
     stop_signal: signal.Signals = signal.SIGTERM
     """Asks for an orderly end; also sent by the kernel when this process dies."""
     stop_grace_s: float = 15.0
@@ -139,15 +141,20 @@ class Process:
         """Asks it to end, waits, then forces it and whatever it left in its session. Safe to call twice."""
         if self._popen is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._popen.send_signal(self.program.stop_signal)
-            self._popen.send_signal(signal.SIGCONT)  # a stopped process would sleep through its grace
+        self.ask_to_stop()
         try:
             self._popen.wait(self.program.stop_grace_s)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
         self.end_remains()
+
+    def ask_to_stop(self) -> None:
+        """Asks it to end, and does not wait."""
+        if self._popen is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._popen.send_signal(self.program.stop_signal)
+                self._popen.send_signal(signal.SIGCONT)  # a stopped process would sleep through its grace
 
     def kill(self) -> None:
         """Ends it as a crash would (SIGKILL), and waits for that."""

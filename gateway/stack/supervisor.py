@@ -94,6 +94,9 @@ class Supervisor:
             return
         status = care.process.died
         if status is None:
+            leaving = care.process.program.leaving
+            if leaving and leaving():
+                care.process.ask_to_stop()
             return
         name, lived_s = care.process.program.name, now - care.process.started_at
         if status == CONFIGURATION_REFUSED:

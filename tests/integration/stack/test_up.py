@@ -87,6 +87,13 @@ async def test_each_service_that_is_killed_is_started_again_and_orders_go_on(sta
         assert f"{service} was ended by SIGKILL" in stack.output
 
 
+async def test_a_postgres_that_was_told_to_wait_for_its_clients_comes_back(stack_factory):
+    stack = stack_factory()
+    old = stack.kill("postgres", signal.SIGTERM)
+    stack.wait_restarted("postgres", old)
+    assert (await submit(stack, "after")).order_id
+
+
 async def test_after_its_own_kill_nothing_stays_and_the_next_start_has_the_data(stack_factory):
     first = stack_factory()
     ack = await submit(first, "kept")

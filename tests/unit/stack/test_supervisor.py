@@ -23,8 +23,8 @@ class Watched:
         self.supervisor = Supervisor(self.said.append, self.starts.append)
         self.stop = asyncio.Event()
 
-    def process(self, name, script, ready=True):
-        return Process(Program(name, ["sh", "-c", script], self.tmp_path / f"{name}.log", lambda: ready))
+    def process(self, name, script, ready=True, **options):
+        return Process(Program(name, ["sh", "-c", script], self.tmp_path / f"{name}.log", lambda: ready, **options))
 
     @contextlib.asynccontextmanager
     async def watching(self, *processes):
@@ -65,6 +65,17 @@ async def test_a_service_that_dies_again_and_again_waits_longer_each_time(watche
     waits = [float(line.partition("again in ")[2].partition(" s")[0]) for line in watched.said[:3]]
     assert waits == [0.2, 0.4, 0.8]
     assert "error: no luck" in watched.said[0]
+
+
+async def test_a_service_that_waits_on_its_way_out_is_hurried(watched):
+    leaving = watched.tmp_path / "leaving"
+    process = watched.process("a", "sleep 60", leaving=leaving.exists)
+    async with watched.watching(process):
+        before = process.pid
+        leaving.touch()
+        await watched.until(lambda: process.died is not None)
+        leaving.unlink()
+        await watched.until(lambda: process.pid != before)
 
 
 async def test_a_refused_configuration_ends_the_watch(watched):
