@@ -180,7 +180,7 @@ async def _reconcile(connection: Any, flow: Flow) -> None:
 
 async def _rows(connection: Any, flow: Flow) -> list[Any]:
     """The account's orders, once Postgres knows the last event about each that was told."""
-    final_seq = flow.events[-1].seq
+    final_seq = max(event.order.last_event_seq for event in flow.events if event.order is not None)
     deadline = asyncio.get_running_loop().time() + WAIT_S
     while True:
         rows = await connection.fetch("SELECT * FROM orders WHERE account = $1", flow.account)

@@ -15,11 +15,3 @@ def kind(event: event_pb2.OrderEvent) -> str:
 
 def cause(event: event_pb2.OrderEvent) -> str:
     return event_pb2.Cause.Name(event.cause).removeprefix("CAUSE_")
-
-
-def unseen(order: order_pb2.Order) -> order_pb2.Order:
-    """The order without the sequence of the last event about it, which also grows when nothing changes."""
-    copy = order_pb2.Order()
-    copy.CopyFrom(order)
-    copy.ClearField("last_event_seq")
-    return copy
