@@ -59,8 +59,10 @@ class OrderEntry:
         """Many commands in order, each with its own verdict."""
         principal.require_scope("trade")
         most = self._worker.settings.max_commands_per_message
-        if not 1 <= len(request.commands) <= most:
-            raise errors.TooManyCommands("commands", f"a batch carries 1 to {most} commands")
+        if not request.commands:
+            raise errors.InvalidField("commands", "commands is needed: a batch carries at least one")
+        if len(request.commands) > most:
+            raise errors.TooManyCommands("commands", f"a batch may carry {most} commands")
         received_ns = now_ns()
         acks: list[commands.Ack | None] = []
         by_shard: dict[int, list[tuple[int, Prepared]]] = {}
