@@ -91,17 +91,20 @@ class Readiness:
             self.queue_ok = False
             self.relays = [RelayReport() for _ in self._queues]
         else:
-            self._admit(int(memory["used_memory"]), int(memory["maxmemory"]))
-            self.queue_ok = all(q.healthy for q in self._queues)
+            policy = str(memory["maxmemory_policy"])
+            self._admit(int(memory["used_memory"]), int(memory["maxmemory"]), policy)
+            self.queue_ok = all(q.healthy for q in self._queues) and not _evicts(policy)
         if was != (now := (self.queue_ok, self.relay_ok, self.engine_ok)):
             _log.info("readiness", queue=now[0], relay=now[1], engine=now[2])
         self._tell()
 
-    def _admit(self, used: int, limit: int) -> None:
+    def _admit(self, used: int, limit: int, policy: str) -> None:
         self.memory_permille = used * 1000 // limit if limit else 0
         full = ""
         if self.memory_permille >= self._limit:
             full = f"the queue uses {self.memory_permille / 10:.1f} % of its memory; nothing was stored"
+        if _evicts(policy):  # checked at start, and may be changed under a running gateway
+            full = f"Redis' maxmemory-policy is {policy}, which evicts orders; nothing was stored"
         for queue in self._queues:
             queue.full = full
 
@@ -112,6 +115,11 @@ class Readiness:
             self._health.set(service, self.queue_ok)
         for service in (ENTRY, EVENTS):
             self._health.set(service, way)
+
+
+def _evicts(policy: str) -> bool:
+    """Whether Redis may throw the streams away."""
+    return policy.startswith("allkeys")
 
 
 def _report(raw: Any) -> RelayReport:

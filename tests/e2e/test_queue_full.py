@@ -49,3 +49,20 @@ async def test_at_its_memory_limit_the_queue_refuses_and_goes_on_later(gateway_f
             await asyncio.sleep(refusal_of(ack.failure).retry_s)
         acked.append(ack.command_id)
     assert logged(gateway) == acked
+
+
+async def test_a_redis_that_begins_to_evict_under_a_running_gateway_gets_no_more_orders(
+    gateway_factory, account: str
+) -> None:
+    gateway: RunningGateway = gateway_factory()
+    address = await asyncio.to_thread(lambda: gateway.address)
+    async with redis.asyncio.from_url(gateway.redis_url) as admin, connect(address, gateway.token(account)) as wire:
+        await admin.config_set("maxmemory-policy", "allkeys-lru")
+        while not (acks := await wire.submit_batch(limit_order()))[0].HasField("failure"):
+            await asyncio.sleep(0.05)
+        refusal = refusal_of(acks[0].failure)
+        assert (refusal.reason, refusal.disposition) == ("QUEUE_FULL", "NOT_APPLIED")
+        assert "allkeys-lru" in acks[0].failure.text
+        await admin.config_set("maxmemory-policy", "volatile-lru")
+        while (await wire.submit_batch(limit_order()))[0].HasField("failure"):
+            await asyncio.sleep(0.05)
