@@ -58,11 +58,11 @@ async def test_a_redis_that_begins_to_evict_under_a_running_gateway_gets_no_more
     address = await asyncio.to_thread(lambda: gateway.address)
     async with redis.asyncio.from_url(gateway.redis_url) as admin, connect(address, gateway.token(account)) as wire:
         await admin.config_set("maxmemory-policy", "allkeys-lru")
-        while not (acks := await wire.submit_batch(limit_order()))[0].HasField("failure"):
+        while not (acks := await wire.submit_batch(limit_order()))[0].HasField("failure"):  # noqa: ASYNC110 - asks Redis
             await asyncio.sleep(0.05)
         refusal = refusal_of(acks[0].failure)
         assert (refusal.reason, refusal.disposition) == ("QUEUE_FULL", "NOT_APPLIED")
         assert "allkeys-lru" in acks[0].failure.text
         await admin.config_set("maxmemory-policy", "volatile-lru")
-        while (await wire.submit_batch(limit_order()))[0].HasField("failure"):
+        while (await wire.submit_batch(limit_order()))[0].HasField("failure"):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
