@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PERIOD_S = 0.5
-SAMPLES = 32
-"""Entries that Redis weighs to estimate the size of the stream."""
-TRIM_ENTRIES_MAX = 1000
-"""Entries trimmed at once: Redis serves nobody else meanwhile."""
+GROWTH_BYTES = 4_194_304
+"""The stream is weighed again after this many bytes of events: Redis walks all its nodes for that, about 0.1 µs each.
+(A sample of them would do only if they were alike: Redis samples the oldest.)"""
+TRIM_ENTRIES = (200, 1000)
+"""Fewest and most entries trimmed at once: at least a node of the stream, which is trimmed whole, and no more than
+Redis can do between two commands of others."""
+ROUNDS_MAX = 64
+"""Weighings in one go."""
 
 
 class Janitor:
@@ -38,12 +42,18 @@ class Janitor:
         self._window_bytes = window_bytes
         self.trimmed = 0
         """Entries trimmed so far."""
+        self._grown = GROWTH_BYTES
+
+    def grew(self, size: int) -> None:
+        """Tells that `size` bytes of events were published."""
+        self._grown += size
 
     async def run(self) -> None:
         """Looks and trims; never returns. A Redis that fails is left to the others to notice."""
         while self._window_bytes:
             try:
-                await self.tidy()
+                if self._grown >= GROWTH_BYTES:
+                    await self.tidy()
             except (RedisError, OSError) as error:
                 log.debug("events not trimmed", shard=self._keys.shard, error=str(error))
             await asyncio.sleep(PERIOD_S)
@@ -56,15 +66,16 @@ class Janitor:
         """
         keys, done = self._keys, 0
         floor = await self._floor()
-        while floor > ZERO:
-            size = int(await command(self._client, "MEMORY USAGE", keys.events, "SAMPLES", SAMPLES) or 0)
-            entries = int(await command(self._client, "XLEN", keys.events))
-            if size <= self._window_bytes or entries <= 1:
+        for _ in range(ROUNDS_MAX):
+            size = int(await command(self._client, "MEMORY USAGE", keys.events, "SAMPLES", 0) or 0)
+            if size <= self._window_bytes:
+                self._grown = 0  # else it is weighed again in the next period: the bound may have moved
                 break
+            entries = int(await command(self._client, "XLEN", keys.events))
             surplus = entries * (size - self._window_bytes) // size
-            limit = min(max(surplus, 1), TRIM_ENTRIES_MAX)
-            gone = await command(self._client, "XTRIM", keys.events, "MINID", "~", str(floor), "LIMIT", limit)
-            done += int(gone)
+            limit = min(max(surplus, TRIM_ENTRIES[0]), TRIM_ENTRIES[1])
+            gone = int(await command(self._client, "XTRIM", keys.events, "MINID", "~", str(floor), "LIMIT", limit))
+            done += gone
             if not gone:
                 break
         self.trimmed += done

@@ -270,6 +270,7 @@ class RelaySession:
             while batch := self._window.next_batch():
                 await self._publisher.publish(epoch, batch)
                 self._window.settle(batch)
+                self._janitor.grew(sum(len(entry.frame) for entry in batch))
                 self._moved()
                 self._finals.offer(batch)
             self._all_published.set()

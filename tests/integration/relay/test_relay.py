@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from gateway import relay_janitor
 from gateway.lease import Lease
 from gateway.redis_client import open_producer
 from gateway.relay import Relay, run_relay
@@ -243,17 +244,25 @@ async def test_an_engine_of_another_log_is_refused(settings, client, new_engine)
         assert await client.xlen(KEYS.events) == 0
 
 
-async def test_events_below_the_persisted_id_are_trimmed_while_the_window_is_full(settings, client, new_engine):
-    await new_engine(padding=20_000).start()
+async def test_events_below_the_persisted_id_are_trimmed_while_the_window_is_full(
+    settings, client, new_engine, monkeypatch
+):
+    monkeypatch.setattr(relay_janitor, "GROWTH_BYTES", 50_000)
+    engine = new_engine(padding=20)
+    await engine.start()
     async with relaying(settings, events_window_bytes=400_000):
-        ids = await add_frames(client, 100)
+        ids = await add_frames(client, 20)  # the oldest are small, so that a sample of them would mislead
+        await eventually(lambda: all_published(client))
+        engine._padding = b"x" * 20_000
+        ids += await add_frames(client, 80)
         await eventually(lambda: all_published(client))
         await asyncio.sleep(1.2)
         assert await client.xlen(KEYS.events) == 100  # Postgres holds nothing yet
         await client.hset(KEYS.persisted, "events", ids[30])
 
         async def trimmed_to_the_floor() -> bool:
-            return (await event_ids(client))[0] == ids[30]
+            kept = await event_ids(client)
+            return kept[0] == ids[30] and len(kept) == 70
 
         await eventually(trimmed_to_the_floor)
         await client.hset(KEYS.persisted, "events", ids[99])
