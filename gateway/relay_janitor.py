@@ -22,9 +22,10 @@ PERIOD_S = 0.5
 GROWTH_BYTES = 4_194_304
 """The stream is weighed again after this many bytes of events: Redis walks all its nodes for that, about 0.1 µs each.
 (A sample of them would do only if they were alike: Redis samples the oldest.)"""
-TRIM_ENTRIES = (200, 1000)
-"""Fewest and most entries trimmed at once: at least a node of the stream, which is trimmed whole, and no more than
-Redis can do between two commands of others."""
+TRIM_ENTRIES_MAX = 1000
+"""Entries trimmed at once: Redis serves nobody else meanwhile."""
+NODE_ENTRIES = 200
+"""A node of the stream is trimmed whole or not at all, and holds up to 100 entries by default."""
 ROUNDS_MAX = 64
 """Weighings in one go."""
 
@@ -73,13 +74,17 @@ class Janitor:
                 break
             entries = int(await command(self._client, "XLEN", keys.events))
             surplus = entries * (size - self._window_bytes) // size
-            limit = min(max(surplus, TRIM_ENTRIES[0]), TRIM_ENTRIES[1])
-            gone = int(await command(self._client, "XTRIM", keys.events, "MINID", "~", str(floor), "LIMIT", limit))
+            gone = await self._trim(floor, min(max(surplus, 1), TRIM_ENTRIES_MAX))
+            if not gone and surplus < NODE_ENTRIES:
+                gone = await self._trim(floor, NODE_ENTRIES)
             done += gone
             if not gone:
                 break
         self.trimmed += done
         return done
+
+    async def _trim(self, floor: LogId, limit: int) -> int:
+        return int(await command(self._client, "XTRIM", self._keys.events, "MINID", "~", str(floor), "LIMIT", limit))
 
     async def _floor(self) -> LogId:
         """Id up to which Postgres holds all events; 0-0 if that is not known."""
