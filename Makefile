@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-ENGINE_SOURCES = $(shell git ls-files 'engine/*.cc' 'engine/*.h' 2>/dev/null)
+ENGINE_SOURCES = $(shell git ls-files '*/engine/*.cc' '*/engine/*.h' 'engine/*.cc' 'engine/*.h' 2>/dev/null)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 export PATH := $(CURDIR)/.ordergate/tools/bin:$(PATH)
 
@@ -50,6 +50,25 @@ protos: packages  ## Generate the Python code of the protos anew
 engine: packages  ## Build the matching engine into build/engine
 	@[ -f build/engine/build.ninja ] || (cd engine && cmake --preset release)
 	@cmake --build build/engine
+
+##@ Measure
+
+WORKLOADS := build/workload
+
+.PHONY: engine-bench
+engine-bench: engine  ## The engine's core beside the textbook engine: throughput, percentiles; RUNS=5
+	@cmake --build build/engine --target engine_bench gen_workload
+	@mkdir -p $(WORKLOADS) bench/results
+	@$(MAKE) --no-print-directory -s $(WORKLOADS)/w1.bin $(WORKLOADS)/w100.bin $(WORKLOADS)/m1.bin
+	@build/engine/bench/engine_bench bench/results/engine.json $(or $(RUNS),5) \
+	  w1=$(WORKLOADS)/w1.bin w100=$(WORKLOADS)/w100.bin m1=$(WORKLOADS)/m1.bin
+
+$(WORKLOADS)/w1.bin: bench/workload/gen_workload.cpp
+	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 1
+$(WORKLOADS)/w100.bin: bench/workload/gen_workload.cpp
+	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 100
+$(WORKLOADS)/m1.bin: bench/workload/gen_workload.cpp
+	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 1 --resting 1000000
 
 ##@ Check
 
