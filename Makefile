@@ -53,6 +53,11 @@ engine: packages  ## Build the matching engine into build/engine
 
 ##@ Measure
 
+.PHONY: tape
+tape: engine python  ## An exchange's half hour through the engine's core, fill by fill; FILE=other.txt.xz
+	@cmake --build build/engine --target engine_tape | tail -1
+	@$(BIN)/python -m bench.tape.core build/engine/bench/engine_tape $(FILE)
+
 WORKLOADS := build/workload
 
 .PHONY: engine-bench
