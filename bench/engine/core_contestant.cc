@@ -21,7 +21,7 @@ core::EngineConfig config(const workload::Header& header) {
   core::EngineConfig config;
   config.reserved_commands = static_cast<std::uint32_t>(header.records + header.records / 8);
   for (std::uint32_t symbol = 0; symbol < header.symbols; ++symbol) {
-    config.instruments.push_back({"S" + std::to_string(symbol), {1}, {core::kValueMax}, {core::kValueMax}});
+    config.instruments.push_back({"S" + std::to_string(symbol), {1}, {core::kValueMax}, {std::int64_t{1} << 32}});
   }
   return config;
 }

@@ -32,6 +32,7 @@ Engine::Engine(EngineConfig config) : limits_(std::move(config.instruments)), no
   for (const InstrumentLimits& instrument : limits_) {
     symbols_.intern(instrument.symbol);
     books_.emplace_back(nodes_);
+    level_may_fill_.push_back(instrument.max_quantity.value > kValueMax / nodes_.capacity());
   }
   if (config.reserved_commands != 0) reserve(config.reserved_commands);
 }
@@ -204,6 +205,7 @@ Reason Engine::refusal(const Order& order) const {
   if (!gtc) return Reason::kNone;
   // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
   if (nodes_.full()) return Reason::kEngineCapacity;
+  if (!level_may_fill_[order.symbol]) return Reason::kNone;
   const bool level_full = book.quantity_at(order.side, order.price).value > kValueMax - order.quantity.value;
   return level_full ? Reason::kEngineCapacity : Reason::kNone;
 }

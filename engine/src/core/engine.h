@@ -111,6 +111,7 @@ class Engine {
 
   // Configuration.
   std::vector<InstrumentLimits> limits_;
+  std::vector<bool> level_may_fill_;  // by instrument: so many orders of the largest quantity don't add up
 
   // State.
   Time time_{0};
