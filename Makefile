@@ -88,6 +88,15 @@ test: setup engine-test  ## All tests but the long ones
 engine-test: engine
 	ctest --test-dir build/engine --output-on-failure --no-tests=error -j 2
 
+# Not part of `check`: it builds the engine three times over, once with clang (clang-14, libclang-rt-14-dev).
+.PHONY: engine-check
+engine-check: engine-test  ## The engine under sanitizers and fuzzers; FUZZ_SECONDS=60 for each fuzzer
+	cd engine && for preset in asan tsan; do \
+	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset --no-tests=error -j 2; done
+	cd engine && cmake --preset fuzz && cmake --build --preset fuzz
+	cd build/engine-fuzz && for fuzzer in command_frame_fuzz engine_fuzz; do \
+	  mkdir -p corpus-$$fuzzer; ./$$fuzzer -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=2000 -print_final_stats=1 corpus-$$fuzzer; done
+
 .PHONY: lint
 lint: python  ## ruff, buf, import-linter, clang-format
 	$(BIN)/ruff check
