@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-ENGINE_SOURCES = $(shell git ls-files 'engine/*.cc' 'engine/*.h' 2>/dev/null)
+ENGINE_SOURCES = $(shell git ls-files '*/engine/*.cc' '*/engine/*.h' 'engine/*.cc' 'engine/*.h' 2>/dev/null)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 export PATH := $(CURDIR)/.ordergate/tools/bin:$(PATH)
 
@@ -51,6 +51,30 @@ engine: packages  ## Build the matching engine into build/engine
 	@[ -f build/engine/build.ninja ] || (cd engine && cmake --preset release)
 	@cmake --build build/engine
 
+##@ Measure
+
+.PHONY: tape
+tape: engine python  ## An exchange's half hour through the engine's core, fill by fill; FILE=other.txt.xz
+	@cmake --build build/engine --target engine_tape | tail -1
+	@$(BIN)/python -m bench.tape.core build/engine/bench/engine_tape $(FILE)
+
+WORKLOADS := build/workload
+
+.PHONY: engine-bench
+engine-bench: engine  ## The engine's core beside the textbook engine: throughput, percentiles; RUNS=5
+	@cmake --build build/engine --target engine_bench gen_workload
+	@mkdir -p $(WORKLOADS) bench/results
+	@$(MAKE) --no-print-directory -s $(WORKLOADS)/w1.bin $(WORKLOADS)/w100.bin $(WORKLOADS)/m1.bin
+	@build/engine/bench/engine_bench bench/results/engine.json $(or $(RUNS),5) \
+	  w1=$(WORKLOADS)/w1.bin w100=$(WORKLOADS)/w100.bin m1=$(WORKLOADS)/m1.bin
+
+$(WORKLOADS)/w1.bin: bench/workload/gen_workload.cpp
+	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 1
+$(WORKLOADS)/w100.bin: bench/workload/gen_workload.cpp
+	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 100
+$(WORKLOADS)/m1.bin: bench/workload/gen_workload.cpp
+	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 1 --resting 1000000
+
 ##@ Check
 
 .PHONY: check
@@ -63,6 +87,15 @@ test: setup engine-test  ## All tests but the long ones
 .PHONY: engine-test
 engine-test: engine
 	ctest --test-dir build/engine --output-on-failure --no-tests=error -j 2
+
+# Not part of `check`: it builds the engine three times over, once with clang (clang-14, libclang-rt-14-dev).
+.PHONY: engine-check
+engine-check: engine-test  ## The engine under sanitizers and fuzzers; FUZZ_SECONDS=60 for each fuzzer
+	cd engine && for preset in asan tsan; do \
+	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset --no-tests=error -j 2; done
+	cd engine && cmake --preset fuzz && cmake --build --preset fuzz
+	cd build/engine-fuzz && for fuzzer in command_frame_fuzz engine_fuzz; do \
+	  mkdir -p corpus-$$fuzzer; ./$$fuzzer -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=2000 -print_final_stats=1 corpus-$$fuzzer; done
 
 .PHONY: lint
 lint: python  ## ruff, buf, import-linter, clang-format

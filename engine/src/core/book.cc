@@ -15,8 +15,7 @@ Level& Book::occupied(Side side, Price price) {
 
 Quantity Book::quantity_at(Side side, Price price) const {
   // A price of the ladder may belong to the other side, then it is worse than this side's best.
-  const bool ours = side == Side::kBuy ? price <= best_bid_ : price >= best_ask_;
-  if (!ours) return {0};
+  if (improves(side, price)) return {0};
   if (near_.contains(price)) return near_[price].quantity;
   const auto found = far(side).find(price.value);
   return found == far(side).end() ? Quantity{0} : found->second.quantity;
@@ -25,7 +24,7 @@ Quantity Book::quantity_at(Side side, Price price) const {
 bool Book::can_fill(Side side, Price limit, Quantity wanted) const {
   const Side makers = opposite(side);
   for (Price price = best(makers); price != none(makers); price = worse(makers, price)) {
-    if (side == Side::kBuy ? price > limit : price < limit) return false;
+    if (before(side, limit, price)) return false;
     const Quantity here = level(makers, price).quantity;
     if (here >= wanted) return true;
     wanted -= here;
@@ -42,7 +41,7 @@ void Book::push_back(Side side, std::uint32_t index) {
   if (level.empty()) {
     level.head = index;
     if (near_.contains(node.price)) near_.mark(node.price);
-    if (improves(side, node.price)) best_ref(side) = node.price;
+    if (improves(side, node.price)) best_[place(side)] = node.price;
   } else {
     nodes_[level.tail].next = index;
   }
@@ -72,7 +71,7 @@ void Book::erase_level(Side side, Price price) {
   } else {
     far(side).erase(price.value);
   }
-  if (price == best(side)) best_ref(side) = worse(side, price);
+  if (price == best(side)) best_[place(side)] = worse(side, price);
 }
 
 // Below the best bid there are only bids in the ladder, above the best ask only asks: neither search needs to know
@@ -80,12 +79,12 @@ void Book::erase_level(Side side, Price price) {
 Price Book::worse(Side side, Price price) const {
   if (side == Side::kBuy) {
     const Price near = near_.at_or_below({price.value - 1}, kNoBid);
-    const auto after = far_bids_.lower_bound(price.value);
-    return after == far_bids_.begin() ? near : std::max(near, Price{std::prev(after)->first});
+    const auto after = far(Side::kBuy).lower_bound(price.value);
+    return after == far(Side::kBuy).begin() ? near : std::max(near, Price{std::prev(after)->first});
   }
   const Price near = near_.at_or_above({price.value + 1}, kNoAsk);
-  const auto next = far_asks_.upper_bound(price.value);
-  return next == far_asks_.end() ? near : std::min(near, Price{next->first});
+  const auto next = far(Side::kSell).upper_bound(price.value);
+  return next == far(Side::kSell).end() ? near : std::min(near, Price{next->first});
 }
 
 // The window follows an order that betters the touch from outside of it.
@@ -99,14 +98,14 @@ void Book::follow(Side side, Price price) {
 void Book::move_window(Price centre) {
   if (near_.placed()) {
     for (Price at = near_.at_or_above(near_.lowest(), kNoAsk); at != kNoAsk; at = near_.at_or_above(at, kNoAsk)) {
-      far(at <= best_bid_ ? Side::kBuy : Side::kSell).emplace(at.value, near_[at]);
+      far(at <= best(Side::kBuy) ? Side::kBuy : Side::kSell).emplace(at.value, near_[at]);
       near_[at] = Level{};
       near_.unmark(at);
     }
   }
   near_.move_to(centre);
-  pull_in(far_bids_);
-  pull_in(far_asks_);
+  pull_in(far(Side::kBuy));
+  pull_in(far(Side::kSell));
   pushes_ = 0;
 }
 

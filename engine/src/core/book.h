@@ -1,6 +1,7 @@
 // The resting orders of one instrument in price-time priority.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -23,10 +24,10 @@ class Book {
   explicit Book(NodePool& nodes) : nodes_(nodes) {}
 
   // Best price of the side, or none(side).
-  Price best(Side side) const { return side == Side::kBuy ? best_bid_ : best_ask_; }
+  Price best(Side side) const { return best_[place(side)]; }
 
   // True if an incoming order of `side` with this limit would trade.
-  bool crosses(Side side, Price limit) const { return side == Side::kBuy ? limit >= best_ask_ : limit <= best_bid_; }
+  bool crosses(Side side, Price limit) const { return !before(side, limit, best(opposite(side))); }
 
   // Oldest order at the best price of the side. REQUIRES: the side has orders.
   std::uint32_t front(Side side) const { return level(side, best(side)).head; }
@@ -59,10 +60,17 @@ class Book {
   // otherwise move it back and forth with every order.
   static constexpr std::uint32_t kPushesPerMove = 4096;
 
-  Far& far(Side side) { return side == Side::kBuy ? far_bids_ : far_asks_; }
-  const Far& far(Side side) const { return side == Side::kBuy ? far_bids_ : far_asks_; }
-  Price& best_ref(Side side) { return side == Side::kBuy ? best_bid_ : best_ask_; }
-  bool improves(Side side, Price price) const { return side == Side::kBuy ? price > best_bid_ : price < best_ask_; }
+  // Whose turn it is can't be foretold, so that side is an index and a mask here, and no branch.
+  static constexpr std::size_t place(Side side) { return static_cast<std::size_t>(side) - 1; }
+  // True if a buyer thinks `a` lower than `b`, a seller higher. Not-ing all bits turns the order around.
+  static constexpr bool before(Side side, Price a, Price b) {
+    const std::int64_t mask = -static_cast<std::int64_t>(place(side));
+    return (a.value ^ mask) < (b.value ^ mask);
+  }
+
+  Far& far(Side side) { return far_[place(side)]; }
+  const Far& far(Side side) const { return far_[place(side)]; }
+  bool improves(Side side, Price price) const { return before(side, best(side), price); }
 
   Level& occupied(Side side, Price price);
   void erase_level(Side side, Price price);
@@ -71,12 +79,10 @@ class Book {
   void pull_in(Far& levels);
 
   NodePool& nodes_;
-  Price best_bid_ = kNoBid;
-  Price best_ask_ = kNoAsk;
-  std::uint32_t pushes_ = 0;  // since the window moved, up to kPushesPerMove
+  std::array<Price, 2> best_{kNoBid, kNoAsk};  // by place()
+  std::uint32_t pushes_ = 0;                   // since the window moved, up to kPushesPerMove
   Ladder near_;
-  Far far_bids_;
-  Far far_asks_;
+  std::array<Far, 2> far_;  // by place()
 };
 
 }  // namespace ordergate::core

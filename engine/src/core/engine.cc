@@ -9,18 +9,13 @@ namespace {
 
 constexpr std::uint32_t kUnbound = 0xFFFF'FFFFu;
 
-// Digest of a command's content, which tells a repeat from a conflict: everything that the client asked for except
-// until when and how to acknowledge it, which a client may well renew when it asks again. The id stands for account and
-// command_id.
-std::uint64_t content_of_new(const CommandFrame& frame, std::size_t row) {
-  const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
-                     static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
-                     static_cast<std::uint64_t>(frame.flags[row]) << 24 | std::uint64_t{1} << 32;
-  std::uint64_t hash = StateHash::of(frame.symbols[frame.symbol_index[row]]);
-  hash = StateHash::mix(hash ^ bytes);
-  hash = StateHash::mix(hash ^ static_cast<std::uint64_t>(frame.prices[row].value));
-  return StateHash::mix(hash ^ static_cast<std::uint64_t>(frame.quantities[row].value));
-}
+OrderId id_at(const char* ids, std::size_t index) { return OrderId::read(ids + index * sizeof(OrderId)); }
+
+// How far ahead of a command the memory that it will need is asked for. A wait for memory is as long as a few commands.
+constexpr std::size_t kIdsAhead = 16;     // commands: the slot of the id
+constexpr std::size_t kSlotsAhead = 9;    // cancels: the slot of the target
+constexpr std::size_t kRecordsAhead = 6;  // cancels: the target's record
+constexpr std::size_t kNodesAhead = 3;    // cancels: its node
 
 std::uint64_t content_of_cancel(const OrderId& target) {
   return StateHash::mix(StateHash::mix(target.first) ^ target.second ^ std::uint64_t{2} << 32);
@@ -33,10 +28,22 @@ Time created_at(const CommandFrame& frame, std::uint32_t command) {
 }  // namespace
 
 Engine::Engine(EngineConfig config) : limits_(std::move(config.instruments)), nodes_(config.open_orders_max) {
+  books_.reserve(limits_.size());
   for (const InstrumentLimits& instrument : limits_) {
     symbols_.intern(instrument.symbol);
     books_.emplace_back(nodes_);
+    level_may_fill_.push_back(instrument.max_quantity.value > kValueMax / nodes_.capacity());
   }
+  if (config.reserved_commands != 0) reserve(config.reserved_commands);
+}
+
+// Any mix of commands: all of them may be orders, and all cancels.
+void Engine::reserve(std::uint32_t commands) {
+  constexpr std::size_t kUsualCommandId = 32;
+  orders_.reserve(commands);
+  cancels_.reserve(commands);
+  texts_.reserve(commands, kUsualCommandId);
+  ids_.reserve(commands);
 }
 
 void Engine::apply(const CommandFrame& frame, Time time, EventSink& sink) {
@@ -49,9 +56,11 @@ void Engine::apply(const CommandFrame& frame, Time time, EventSink& sink) {
     const Place place{.command = command,
                       .account = account_of(frame, frame.account_index[command]),
                       .stale = limited && frame.valid_until[command] < time_};
+    if (command + kIdsAhead < frame.size()) ids_.prefetch(id_at(frame.ids, command + kIdsAhead));
     if (frame.kinds[command] == CommandKind::kNewOrder) {
       new_order(frame, place, new_orders++, sink);
     } else {
+      look_ahead(frame, cancels);
       cancel_order(frame, place, cancels++, sink);
     }
   }
@@ -63,11 +72,31 @@ void Engine::apply(const CommandFrame& frame, Time time, EventSink& sink) {
 void Engine::bind(const CommandFrame& frame) {
   frame_accounts_.assign(frame.accounts.size(), kUnbound);
   frame_symbols_.clear();
-  for (const std::string_view name : frame.symbols) frame_symbols_.push_back(symbols_.intern(name));
-  const std::size_t orders = frame.sides.size();
-  for (std::size_t i = 0; i < frame.size(); ++i) ids_.prefetch(OrderId::read(frame.ids + i * sizeof(OrderId)));
-  for (std::size_t i = 0; i < frame.size() - orders; ++i) {
-    ids_.prefetch(OrderId::read(frame.targets + i * sizeof(OrderId)));
+  for (const std::string_view name : frame.symbols) {
+    const std::uint32_t number = symbols_.intern(name);
+    frame_symbols_.push_back({number, symbols_.hash(number)});
+  }
+  const std::size_t cancels = frame.size() - frame.sides.size();
+  for (std::size_t i = 0; i < std::min(frame.size(), kIdsAhead); ++i) ids_.prefetch(id_at(frame.ids, i));
+  for (std::size_t i = 0; i < std::min(cancels, kSlotsAhead); ++i) ids_.prefetch(id_at(frame.targets, i));
+}
+
+// A cancel waits four times for memory, each time for what tells where to look next: slot, record, node, neighbours.
+void Engine::look_ahead(const CommandFrame& frame, std::size_t cancel) {
+  const std::size_t cancels = frame.size() - frame.sides.size();
+  if (cancel + kSlotsAhead < cancels) ids_.prefetch(id_at(frame.targets, cancel + kSlotsAhead));
+  const auto target = [&](std::size_t ahead) -> const Order* {
+    const std::uint32_t order = cancel + ahead < cancels ? ids_.guess(id_at(frame.targets, cancel + ahead)) : 0;
+    return order != 0 ? &orders_[order] : nullptr;
+  };
+  if (const Order* order = target(kRecordsAhead)) {
+    __builtin_prefetch(order, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(order) + 64, 1);
+  }
+  if (const Order* order = target(kNodesAhead)) __builtin_prefetch(&nodes_[order->node], 1);
+  if (const Order* order = target(1); order != nullptr && order->node != 0) {
+    __builtin_prefetch(&nodes_[nodes_[order->node].next], 1);
+    __builtin_prefetch(&nodes_[nodes_[order->node].prev], 1);
   }
 }
 
@@ -78,8 +107,21 @@ std::uint32_t Engine::account_of(const CommandFrame& frame, std::uint32_t index)
   return account;
 }
 
+// Digest of a command's content, which tells a repeat from a conflict: everything that the client asked for except
+// until when and how to acknowledge it, which a client may well renew when it asks again. The id stands for account and
+// command_id.
+std::uint64_t Engine::content_of_new(const CommandFrame& frame, std::size_t row) const {
+  const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
+                     static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
+                     static_cast<std::uint64_t>(frame.flags[row]) << 24 | std::uint64_t{1} << 32;
+  std::uint64_t hash = frame_symbols_[frame.symbol_index[row]].hash;
+  hash = StateHash::mix(hash ^ bytes);
+  hash = StateHash::mix(hash ^ static_cast<std::uint64_t>(frame.prices[row].value));
+  return StateHash::mix(hash ^ static_cast<std::uint64_t>(frame.quantities[row].value));
+}
+
 void Engine::new_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink) {
-  const OrderId id = OrderId::read(frame.ids + std::size_t{place.command} * sizeof(OrderId));
+  const OrderId id = id_at(frame.ids, place.command);
   const std::uint64_t content = content_of_new(frame, row);
   if (const Known known = ids_.find(id)) return seen_before(known, content, place, sink);
 
@@ -93,8 +135,8 @@ void Engine::new_order(const CommandFrame& frame, Place place, std::size_t row, 
 }
 
 void Engine::cancel_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink) {
-  const OrderId id = OrderId::read(frame.ids + std::size_t{place.command} * sizeof(OrderId));
-  const OrderId target = OrderId::read(frame.targets + row * sizeof(OrderId));
+  const OrderId id = id_at(frame.ids, place.command);
+  const OrderId target = id_at(frame.targets, row);
   const std::uint64_t content = content_of_cancel(target);
   if (const Known known = ids_.find(id)) return seen_before(known, content, place, sink);
 
@@ -127,7 +169,7 @@ std::uint32_t Engine::record_order(const CommandFrame& frame, Place place, std::
                     .executed = {0},
                     .node = 0,
                     .account = place.account,
-                    .symbol = frame_symbols_[frame.symbol_index[row]],
+                    .symbol = frame_symbols_[frame.symbol_index[row]].number,
                     .version = 0,
                     .notional = 0,
                     .created_at = created_at(frame, place.command),
@@ -163,6 +205,7 @@ Reason Engine::refusal(const Order& order) const {
   if (!gtc) return Reason::kNone;
   // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
   if (nodes_.full()) return Reason::kEngineCapacity;
+  if (!level_may_fill_[order.symbol]) return Reason::kNone;
   const bool level_full = book.quantity_at(order.side, order.price).value > kValueMax - order.quantity.value;
   return level_full ? Reason::kEngineCapacity : Reason::kNone;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +30,8 @@ struct InstrumentLimits {
 struct EngineConfig {
   std::vector<InstrumentLimits> instruments;
   std::uint32_t open_orders_max = 4'194'304;
+  // Commands for whose records memory is taken at once, and not as they come; changes nothing else.
+  std::uint32_t reserved_commands = 0;
 };
 
 // Totals since the beginning of the log.
@@ -79,11 +80,20 @@ class Engine {
     bool stale;
   };
 
+  // A symbol of a frame as ours.
+  struct Symbol {
+    std::uint32_t number;
+    std::uint64_t hash;  // of its name
+  };
+
+  void reserve(std::uint32_t commands);
   void bind(const CommandFrame& frame);
+  void look_ahead(const CommandFrame& frame, std::size_t cancel);
   std::uint32_t account_of(const CommandFrame& frame, std::uint32_t index);
   void new_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink);
   void cancel_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink);
 
+  std::uint64_t content_of_new(const CommandFrame& frame, std::size_t row) const;
   std::uint32_t record_order(const CommandFrame& frame, Place place, std::size_t row, const OrderId& id,
                              std::uint64_t content);
   Reason refusal(const Order& order) const;
@@ -101,12 +111,13 @@ class Engine {
 
   // Configuration.
   std::vector<InstrumentLimits> limits_;
+  std::vector<bool> level_may_fill_;  // by instrument: so many orders of the largest quantity don't add up
 
   // State.
   Time time_{0};
   Counters counters_;
   NodePool nodes_;
-  std::deque<Book> books_;
+  std::vector<Book> books_;
   Orders orders_;
   ChunkedPool<CancelRecord> cancels_;
   Texts texts_;
@@ -116,7 +127,7 @@ class Engine {
 
   // Scratch of one frame: its accounts and symbols as ours.
   std::vector<std::uint32_t> frame_accounts_;
-  std::vector<std::uint32_t> frame_symbols_;
+  std::vector<Symbol> frame_symbols_;
 };
 
 }  // namespace ordergate::core

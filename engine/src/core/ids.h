@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "core/memory.h"
 #include "core/order.h"
 #include "core/types.h"
 
@@ -26,7 +26,19 @@ class Ids {
 
   // Fetches the slot of an id that will be asked for soon: in a table of millions of ids the wait for memory is most of
   // what a command costs.
-  void prefetch(const OrderId& id) const { __builtin_prefetch(&slots_[id.hash() & (slots_.size() - 1)]); }
+  void prefetch(const OrderId& id) const { __builtin_prefetch(&slots_[id.hash() & mask_]); }
+
+  // The order that an id probably stands for, or 0: only to fetch what will be needed.
+  std::uint32_t guess(const OrderId& id) const {
+    const std::uint32_t hash = id.hash();
+    for (std::size_t at = hash & mask_; slots_[at].ref != 0; at = (at + 1) & mask_) {
+      if (slots_[at].hash == hash) return (slots_[at].ref & kCancel) != 0 ? 0 : slots_[at].ref;
+    }
+    return 0;
+  }
+
+  // Takes the memory for `count` ids now.
+  void reserve(std::size_t count);
 
   // Remembers the record with the id. REQUIRES: !find(id), and the record holds the id.
   void add_order(const OrderId& id, std::uint32_t order) { add(id.hash(), order); }
@@ -40,13 +52,20 @@ class Ids {
     std::uint32_t ref;  // 0: the slot is free
   };
 
-  void add(std::uint32_t hash, std::uint32_t ref);
-  static void place(std::vector<Slot>& slots, Slot slot);
-  void grow();
+  void add(std::uint32_t hash, std::uint32_t ref) {
+    if (2 * (used_ + 1) > mask_ + 1) [[unlikely]]
+      resize(2 * (mask_ + 1));
+    place({hash, ref});
+    ++used_;
+  }
+  static Block<Slot> make_slots(std::size_t slots);
+  void place(Slot slot);
+  void resize(std::size_t slots);
 
   const Orders& orders_;
   const ChunkedPool<CancelRecord>& cancels_;
-  std::vector<Slot> slots_ = std::vector<Slot>(1024);
+  std::size_t mask_ = 1023;  // number of slots, less 1
+  Block<Slot> slots_ = make_slots(mask_ + 1);
   std::size_t used_ = 0;
 };
 

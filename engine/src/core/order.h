@@ -35,7 +35,7 @@ struct alignas(64) Order {
   Reason reject_reason;
 
   // What may still trade; 0 once final.
-  Quantity leaves() const { return is_live(status) ? quantity - executed : Quantity{0}; }
+  Quantity leaves() const { return {(quantity.value - executed.value) & -static_cast<std::int64_t>(is_live(status))}; }
 };
 static_assert(sizeof(Order) == 128);
 

@@ -1,5 +1,5 @@
-// Clients' command ids, kept in slots of 16, 32, 48 and 64 bytes: an id of 64 characters is rare, so that a slot of the
-// largest size for each would more than double what a finished order costs.
+// Clients' command ids, one after the other in units of 16 bytes: an id of 64 characters is rare, so that room for the
+// largest for each would more than double what a finished order costs.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ inline constexpr std::size_t kCommandIdMax = 64;
 
 // Where a text lies.
 struct TextRef {
-  std::uint32_t slot;
+  std::uint32_t unit;  // its first
   std::uint8_t length;
 };
 
@@ -24,50 +24,23 @@ class Texts {
  public:
   // REQUIRES: 1 <= text.size() <= kCommandIdMax.
   TextRef add(std::string_view text) {
-    const auto length = static_cast<std::uint8_t>(text.size());
-    auto& [s16, s32, s48, s64] = pools_;
-    switch ((length - 1) / 16) {
-      case 0:
-        return put(s16, text);
-      case 1:
-        return put(s32, text);
-      case 2:
-        return put(s48, text);
-      default:
-        return put(s64, text);
-    }
+    const auto units = static_cast<std::uint32_t>((text.size() + kUnit - 1) / kUnit);
+    const std::uint32_t first = units_.append_run(units);
+    std::memcpy(&units_[first], text.data(), text.size());
+    return {first, static_cast<std::uint8_t>(text.size())};
   }
 
-  std::string_view get(TextRef ref) const {
-    const auto& [s16, s32, s48, s64] = pools_;
-    switch ((ref.length - 1) / 16) {
-      case 0:
-        return {s16[ref.slot].data(), ref.length};
-      case 1:
-        return {s32[ref.slot].data(), ref.length};
-      case 2:
-        return {s48[ref.slot].data(), ref.length};
-      default:
-        return {s64[ref.slot].data(), ref.length};
-    }
+  std::string_view get(TextRef ref) const { return {units_[ref.unit].data(), ref.length}; }
+
+  // Takes the memory for `count` texts of `length` now.
+  void reserve(std::uint32_t count, std::size_t length) {
+    units_.reserve(count * static_cast<std::uint32_t>((length + kUnit - 1) / kUnit));
   }
 
  private:
-  struct Pools {
-    ChunkedPool<std::array<char, 16>> s16;
-    ChunkedPool<std::array<char, 32>> s32;
-    ChunkedPool<std::array<char, 48>> s48;
-    ChunkedPool<std::array<char, 64>> s64;
-  };
+  static constexpr std::size_t kUnit = 16;
 
-  template <class Pool>
-  static TextRef put(Pool& pool, std::string_view text) {
-    const std::uint32_t slot = pool.append();
-    std::memcpy(pool[slot].data(), text.data(), text.size());
-    return {slot, static_cast<std::uint8_t>(text.size())};
-  }
-
-  Pools pools_;
+  ChunkedPool<std::array<char, kUnit>> units_;
 };
 
 }  // namespace ordergate::core

@@ -114,7 +114,8 @@ inline constexpr std::uint8_t kPostOnly = 1;
 
 constexpr Side opposite(Side side) { return side == Side::kBuy ? Side::kSell : Side::kBuy; }
 constexpr bool is_live(OrderStatus status) {
-  return status == OrderStatus::kOpen || status == OrderStatus::kPartiallyFilled;
+  static_assert(static_cast<int>(OrderStatus::kPartiallyFilled) == static_cast<int>(OrderStatus::kOpen) + 1);
+  return static_cast<unsigned>(status) - static_cast<unsigned>(OrderStatus::kOpen) <= 1u;
 }
 
 }  // namespace ordergate::core

@@ -1,0 +1,47 @@
+// Large blocks of memory.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace ordergate::core {
+
+inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+struct FreeBlock {
+  void operator()(void* block) const { std::free(block); }
+};
+template <class T>
+using Block = std::unique_ptr<T[], FreeBlock>;
+
+// Room for `count` elements, indeterminate, beginning on a huge page. Memory becomes resident as it is touched.
+template <class T>
+Block<T> make_block(std::size_t count) {
+  const std::size_t bytes = (count * sizeof(T) + kHugePage - 1) / kHugePage * kHugePage;
+  void* const block = std::aligned_alloc(kHugePage, bytes);
+  if (block == nullptr) throw std::bad_alloc();
+  return Block<T>(static_cast<T*>(block));
+}
+
+// Asks for huge pages: a record somewhere in gigabytes of small pages costs two waits for memory, one of them for the
+// page's address. Only advice: without huge pages all works as well, slower.
+template <class T>
+void prefer_huge_pages(const Block<T>& block, std::size_t count) {
+  const std::size_t bytes = (count * sizeof(T) + kHugePage - 1) / kHugePage * kHugePage;
+  static_cast<void>(::madvise(block.get(), bytes, MADV_HUGEPAGE));
+}
+
+// Makes the block resident now, so that no later write has to wait for a page.
+template <class T>
+void touch(const Block<T>& block, std::size_t count) {
+  constexpr std::size_t kPage = 4096;
+  auto* const bytes = reinterpret_cast<volatile char*>(block.get());
+  for (std::size_t at = 0; at < count * sizeof(T); at += kPage) bytes[at] = 0;
+}
+
+}  // namespace ordergate::core
