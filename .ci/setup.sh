@@ -3,6 +3,7 @@
 #
 #   setup.sh packages   compilers and libraries, from the Debian or Ubuntu archive
 #   setup.sh python     .venv from uv.lock, with the generated code; --force makes it anew
+#   setup.sh fuzzers    clang with libFuzzer, for make engine-check
 #   setup.sh grpcurl    grpcurl, if Go is here (optional: tests that need it are skipped without)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,6 +38,11 @@ packages() {
   "${root[@]}" apt-get update -qq </dev/null
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
     </dev/null >/dev/null || die "apt-get could not install: ${missing[*]}"
+}
+
+fuzzers() {
+  PACKAGES="clang-14 libclang-rt-14-dev"
+  packages
 }
 
 # Prints the path of a uv that runs.
@@ -93,6 +99,6 @@ grpcurl() {
 
 mkdir -p -m 700 .ordergate
 case ${1:-} in
-  packages | python | grpcurl) "$@" ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  packages | python | fuzzers | grpcurl) "$@" ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
