@@ -14,7 +14,7 @@ import pytest
 
 from gateway.instruments import Grid
 from ordergate.v1 import event_pb2, failure_pb2, order_pb2
-from persistence.streams import ZERO, Entry, LogId
+from persistence.streams import ZERO, LogId
 from tests.integration.persistence.conftest import stop
 from tests.unit.persistence.frames import (
     ACCEPTED,
@@ -200,52 +200,6 @@ async def test_order_whose_id_was_a_cancel_s_becomes_rejected(
     await database.until_persisted(LogId(1, 0), LogId(1, 0))
     row = await order_row(database, key)
     assert (row["status"], row["reject_reason"], row["leaves_lots"], row["updated_at"]) == (7, 14, 0, ENGINE)
-
-
-async def test_poison_goes_to_dead_letters_and_its_neighbours_are_written(
-    sidecar: Sidecar, log: Log, database: Database
-) -> None:
-    made, told = Commands(), Events()
-    keys = [made.new("alice", f"a{n}" if n != 3 else "a\0b") for n in range(8)]
-    for n, key in enumerate(keys):
-        told.add(ACCEPTED, "alice", key, n + 1, command=n, notional="lots" if n == 5 else "")
-    told.trade(1, 0, 1)
-    told.trade(2**63, 0, 1)
-    log.commands(Entry(LogId(1, 0), b"\xff not a frame", 1), made.entry(2), Entry(LogId(3, 0), None, 1))
-    log.events(told.entry(2))
-    process = sidecar.start()
-    await database.until_persisted(LogId(3, 0), LogId(2, 0))
-    rows = {r["client_order_id"]: r["status"] for r in await database.fetch("SELECT * FROM orders")}
-    assert rows == {f"a{n}": OPEN if n != 5 else 1 for n in range(8) if n != 3}
-    assert [r["trade_number"] for r in await database.fetch("SELECT * FROM executions")] == [1]
-    letters = await database.fetch(
-        "SELECT stream, ms, index, payload, error FROM dead_letters ORDER BY ms, stream, index"
-    )
-    assert [(x["stream"], x["ms"], x["index"]) for x in letters] == [
-        ("commands", 1, None),
-        ("commands", 2, 3),
-        ("events", 2, 5),
-        ("events", 2, None),
-        ("commands", 3, None),
-    ]
-    assert letters[0]["payload"] == b"\xff not a frame"
-    assert letters[1]["payload"] == made.frame.SerializeToString()
-    assert [x["payload"] is None for x in letters] == [False, False, False, True, True]
-    assert "0x00" in letters[1]["error"]
-    assert await database.value("SELECT count(*) FROM command_frames") == 3
-    assert "rows went to dead_letters" in stop(process)
-
-
-async def test_poison_among_thousands_is_found(sidecar: Sidecar, log: Log, database: Database) -> None:
-    made = Commands()
-    for n in range(3000):
-        made.new("alice", "\0" if n in {17, 2999} else f"a{n}")
-    log.commands(made.entry(1))
-    sidecar.start()
-    await database.until_persisted(LogId(1, 0), ZERO)
-    assert await database.value("SELECT count(*) FROM orders") == 2998
-    (letter,) = await database.fetch("SELECT index FROM dead_letters")
-    assert letter["index"] == 17, "both have the same id; the first one is the order"
 
 
 async def test_one_row_is_written_after_the_linger(sidecar: Sidecar, log: Log, database: Database) -> None:
