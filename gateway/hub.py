@@ -92,11 +92,17 @@ class Hub:
         return self.started.is_set() and self.last_error is None and time.monotonic() - self._read_at < 2 * _PAUSE_S
 
     async def run(self) -> None:
-        """Reads from the stream's end on, until canceled; whoever still waits is then canceled too."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._tail(), name=f"hub-{self.shard}-tail")
-            group.create_task(self._desk.run(), name=f"hub-{self.shard}-verdicts")
-            group.create_task(self._persisted.run(), name=f"hub-{self.shard}-persisted")
+        """Reads from the stream's end on, until canceled; whoever still waits is then canceled too.
+
+        Closes its own client at the end, as the queue does; the shared one is its owner's.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tail(), name=f"hub-{self.shard}-tail")
+                group.create_task(self._desk.run(), name=f"hub-{self.shard}-verdicts")
+                group.create_task(self._persisted.run(), name=f"hub-{self.shard}-persisted")
+        finally:
+            await self._redis.aclose()
 
     # Feeds
 

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
 
 import pytest
 
 from gateway.errors import AckTimeout, Internal
+from gateway.hub import Hub
+from gateway.redis_client import open_commands, open_reader
+from gateway.settings import Settings
 from gateway.streams import LogId
 from ordergate.v1 import failure_pb2
 
 from ...unit.events.builder import FILL, Told
-from .conftest import running_hub, until
+from .conftest import Shard, running_hub, until
 from .reader import reading
-
-if TYPE_CHECKING:
-    from .conftest import Shard
 
 pytestmark = pytest.mark.integration
 
@@ -46,6 +46,29 @@ async def test_a_hub_starts_at_the_end_of_the_stream(redis_url: str, shard: Shar
         await shard.publish(Told("a", "new"))
         await reader.read(1)
         assert reader.orders() == ["new"]
+
+
+async def test_a_hub_that_ends_between_two_reads_closes_its_connection(redis_url: str) -> None:
+    """It was left to the garbage collector; a read that is cancelled is closed by redis-py itself."""
+    asked = asyncio.Event()
+
+    async def never_settled(_: LogId) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    settings = Settings(redis_url=redis_url)
+    async with open_commands(settings) as redis:
+        reader = open_reader(settings)
+        hub = Hub(0, reader, never_settled, reader=redis)
+        running = asyncio.create_task(hub.run())
+        await hub.started.wait()
+        await Shard(redis, hub).publish(Told("a", "1"))
+        await asked.wait()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        pool = reader.connection_pool
+        assert not [c for c in (*pool._available_connections, *pool._in_use_connections) if c.is_connected]
 
 
 async def test_no_event_is_handed_out_before_the_appends_are_settled(redis_url: str) -> None:
