@@ -104,3 +104,12 @@ async def event_ids(client: Redis) -> list[bytes]:
 async def reported(client: Redis) -> dict[str, str]:
     """The relay's state; empty if there is none."""
     return {key.decode(): value.decode() for key, value in (await client.hgetall(KEYS.relay)).items()}
+
+
+async def all_published(client) -> bool:
+    return await client.xlen(KEYS.commands) == await client.xlen(KEYS.events)
+
+
+async def engine_is(client, state: str, words: str = "") -> bool:
+    report = await reported(client)
+    return report.get("engine") == state and words in report["reason"]
