@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +11,7 @@
 #include "core/book.h"
 #include "core/event.h"
 #include "core/frame.h"
-#include "core/ids.h"
 #include "core/order.h"
-#include "core/pool.h"
-#include "core/texts.h"
 #include "core/types.h"
 
 namespace ordergate::core {
@@ -24,14 +22,21 @@ struct InstrumentLimits {
   Price min_price;
   Price max_price;
   Quantity max_quantity;
+  Price reference_price = {0};  // 0: none
+  std::uint32_t band_ppm = 0;   // millionths of the reference; 0: no band
+  Decimal price_increment = {1, 0};
+  Decimal lot_size = {1, 0};
 };
 
 // Fixed at construction; two engines agree only if these do.
 struct EngineConfig {
   std::vector<InstrumentLimits> instruments;
-  std::uint32_t open_orders_max = 4'194'304;
-  // Commands for whose records memory is taken at once, and not as they come; changes nothing else.
-  std::uint32_t reserved_commands = 0;
+  Limits default_limits = {};                 // of accounts that have none of their own
+  Time trading_day_end = {0};                 // of every day, ns after midnight UTC
+  std::uint32_t open_orders_max = 4'194'304;  // that rest or wait
+  std::uint32_t ended_orders = 16'384;        // that are held for late cancels and repeats; RULES.md
+  std::uint32_t ids_window = 1'048'576;       // commands whose repeat is recognised
+  Time ids_age = {std::int64_t{24} * 3600 * 1'000'000'000};
 };
 
 // Totals since the beginning of the log.
@@ -41,93 +46,61 @@ struct Counters {
   std::uint64_t trades = 0;
 };
 
-// Not thread-safe. Makes no system call, reads no clock. Memory grows with the number of commands seen: finished orders
-// and the ids of commands are remembered.
+// What an account may do, and what it uses of it.
+struct AccountView {
+  Limits limits;
+  std::uint32_t open_orders;
+  Decimal open_notional;
+  std::vector<std::pair<std::uint32_t, std::int64_t>> positions;  // instrument, lots; those that are not 0
+};
+
+// Not thread-safe. Makes no system call but for memory, reads no clock.
 class Engine {
  public:
+  // Throws std::invalid_argument if sums of notionals could overflow: see instruments_fit().
   explicit Engine(EngineConfig config);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   // Applies the frame at the later of `time` and the last engine time, and appends its events to `sink`, which the
   // caller has cleared. Every command yields at least one event.
-  void apply(const CommandFrame& frame, Time time, EventSink& sink);
+  void apply(const CommandFrame& frame, Time time, EventSink& sink) {
+    begin(frame, time, sink);
+    while (more()) step(sink);
+    end(sink);
+  }
+  // The same in steps: one command each. REQUIRES: the frame stays as it is until end().
+  void begin(const CommandFrame& frame, Time time, EventSink& sink);
+  bool more() const;
+  void step(EventSink& sink);
+  void end(EventSink& sink);
 
   // Engine time of the last frame.
-  Time time() const { return time_; }
-  const Counters& counters() const { return counters_; }
-  std::uint32_t open_orders() const { return nodes_.live(); }
+  Time time() const;
+  const Counters& counters() const;
+  // Orders that rest or wait.
+  std::uint32_t open_orders() const;
+  // When the next order is due to expire; 0: none is.
+  Time next_expiry() const;
 
-  // What an event's indices stand for.
-  const Order& order(std::uint32_t index) const { return orders_[index]; }
-  std::string_view command_id(const Order& order) const { return texts_.get(order.command_id); }
-  std::string_view account(std::uint32_t index) const { return accounts_.name(index); }
-  std::uint32_t accounts() const { return accounts_.size(); }
+  // What an event's indices stand for; valid until the next frame.
+  const Order& order(std::uint32_t index) const;
+  // Its less usual terms and state, or nullptr.
+  const Extras* extras(const Order& order) const;
+  // A tag, session or group.
+  std::string_view label(std::uint32_t index) const;
+  std::string_view account(std::uint32_t index) const;
+  std::uint32_t accounts() const;
   // Symbols below instruments() are those of the configuration, in its order; the others are unknown ones.
-  std::string_view symbol(std::uint32_t index) const { return symbols_.name(index); }
-  std::uint32_t instruments() const { return static_cast<std::uint32_t>(books_.size()); }
-  const Book& book(std::uint32_t instrument) const { return books_[instrument]; }
-  const NodePool& nodes() const { return nodes_; }
+  std::string_view symbol(std::uint32_t index) const;
+  std::uint32_t instruments() const;
+  const Book& book(std::uint32_t instrument) const;
+  const NodePool& nodes() const;
+  // Nothing for an account that was never seen: it has the default limits.
+  std::optional<AccountView> account_view(std::string_view name) const;
 
   // Hash over all state, the same however the commands were divided into frames.
   std::string state_hash() const;
-
- private:
-  // A command under way: where it stands in the frame, and whose it is.
-  struct Place {
-    std::uint32_t command;
-    std::uint32_t account;
-    bool stale;
-  };
-
-  // A symbol of a frame as ours.
-  struct Symbol {
-    std::uint32_t number;
-    std::uint64_t hash;  // of its name
-  };
-
-  void reserve(std::uint32_t commands);
-  void bind(const CommandFrame& frame);
-  void look_ahead(const CommandFrame& frame, std::size_t cancel);
-  std::uint32_t account_of(const CommandFrame& frame, std::uint32_t index);
-  void new_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink);
-  void cancel_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink);
-
-  std::uint64_t content_of_new(const CommandFrame& frame, std::size_t row) const;
-  std::uint32_t record_order(const CommandFrame& frame, Place place, std::size_t row, const OrderId& id,
-                             std::uint64_t content);
-  Reason refusal(const Order& order) const;
-  void seen_before(Known known, std::uint64_t content, Place place, EventSink& sink);
-  void execute(std::uint32_t index, Place place, EventSink& sink);
-  void match(std::uint32_t index, Price limit, Place place, EventSink& sink);
-  void trade(std::uint32_t maker, std::uint32_t taker, Place place, EventSink& sink);
-  void rest(std::uint32_t index);
-  void cancel_rest(std::uint32_t index, Cause cause, Place place, EventSink& sink);
-  static Price limit_of(const Order& order);
-
-  // Appends an event about the order as it is now (order 0: about none).
-  Event& tell(EventSink& sink, EventKind kind, Place place, std::uint32_t account, std::uint32_t order);
-  void change(Order& order, OrderStatus status);
-
-  // Configuration.
-  std::vector<InstrumentLimits> limits_;
-  std::vector<bool> level_may_fill_;  // by instrument: so many orders of the largest quantity don't add up
-
-  // State.
-  Time time_{0};
-  Counters counters_;
-  NodePool nodes_;
-  std::vector<Book> books_;
-  Orders orders_;
-  ChunkedPool<CancelRecord> cancels_;
-  Texts texts_;
-  Accounts accounts_;
-  Names symbols_;
-  Ids ids_{orders_, cancels_};
-
-  // Scratch of one frame: its accounts and symbols as ours.
-  std::vector<std::uint32_t> frame_accounts_;
-  std::vector<Symbol> frame_symbols_;
 };
 
 }  // namespace ordergate::core

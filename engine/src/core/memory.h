@@ -28,6 +28,16 @@ Block<T> make_block(std::size_t count) {
   return Block<T>(static_cast<T*>(block));
 }
 
+// The same beginning on a cache line, for what is not large.
+template <class T>
+Block<T> make_small_block(std::size_t count) {
+  constexpr std::size_t kLine = 64;
+  const std::size_t bytes = (count * sizeof(T) + kLine - 1) / kLine * kLine;
+  void* const block = std::aligned_alloc(kLine, bytes);
+  if (block == nullptr) throw std::bad_alloc();
+  return Block<T>(static_cast<T*>(block));
+}
+
 // Asks for huge pages: a record somewhere in gigabytes of small pages costs two waits for memory, one of them for the
 // page's address. Only advice: without huge pages all works as well, slower.
 template <class T>

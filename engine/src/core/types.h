@@ -66,17 +66,36 @@ struct OrderId {
 };
 static_assert(sizeof(OrderId) == 16);
 
-enum class CommandKind : std::uint8_t { kNewOrder = 1, kCancelOrder = 2 };
+enum class CommandKind : std::uint8_t {
+  kNewOrder = 1,
+  kCancelOrder = 2,
+  kAmendOrder = 3,
+  kMassCancel = 4,
+  kSetTradingState = 5,
+  kSetLimits = 6,
+  kTick = 7
+};
 enum class Side : std::uint8_t { kBuy = 1, kSell = 2 };
-enum class OrderType : std::uint8_t { kLimit = 1, kMarket = 2 };
-enum class TimeInForce : std::uint8_t { kGtc = 1, kIoc = 4, kFok = 5 };
+enum class OrderType : std::uint8_t { kLimit = 1, kMarket = 2, kStop = 3, kStopLimit = 4 };
+enum class TimeInForce : std::uint8_t { kGtc = 1, kDay = 2, kGtd = 3, kIoc = 4, kFok = 5 };
+enum class SelfTradePrevention : std::uint8_t {
+  kUnspecified = 0,
+  kNone = 1,
+  kCancelTaker = 2,
+  kCancelMaker = 3,
+  kCancelBoth = 4,
+  kDecrement = 5
+};
+enum class TradingState : std::uint8_t { kActive = 1, kCancelOnly = 2, kBlocked = 3 };
 enum class OrderStatus : std::uint8_t {
   kNone = 0,
   kOpen = 2,
   kPartiallyFilled = 3,
   kFilled = 4,
   kCanceled = 5,
-  kRejected = 7
+  kExpired = 6,
+  kRejected = 7,
+  kUntriggered = 8
 };
 enum class EventKind : std::uint8_t {
   kAccepted = 1,
@@ -84,38 +103,81 @@ enum class EventKind : std::uint8_t {
   kFill = 3,
   kCanceled = 4,
   kCancelRejected = 5,
+  kExpired = 6,
+  kAmended = 7,
+  kAmendRejected = 8,
+  kTriggered = 9,
+  kRestated = 10,
+  kMassCancelDone = 11,
+  kTradingState = 12,
   kDuplicate = 13,
-  kCommandRejected = 14
+  kCommandRejected = 14,
+  kLimits = 15,
+  kTick = 16
 };
 
-// False for events that only tell of an order.
+// False for events that only tell of an order, or of none.
 constexpr bool changes_order(EventKind kind) {
-  return kind != EventKind::kCancelRejected && kind != EventKind::kDuplicate && kind != EventKind::kCommandRejected;
+  constexpr unsigned kChanging = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 10;
+  return (kChanging >> static_cast<unsigned>(kind) & 1u) != 0;
 }
 
 enum class Reason : std::uint8_t {
   kNone = 0,
   kInvalidField = 1,
   kUnknownSymbol = 3,
+  kPriceIncrement = 4,
+  kLotSize = 5,
   kPriceBand = 6,
   kMaxOrderQuantity = 7,
+  kMaxOrderNotional = 8,
+  kMaxOpenOrders = 9,
+  kMaxOpenNotional = 10,
+  kMaxPosition = 11,
+  kTradingState = 13,
   kIdConflict = 14,
   kStale = 15,
   kUnknownOrder = 16,
   kTooLate = 17,
+  kVersionMismatch = 18,
   kWouldCross = 19,
   kEngineCapacity = 26
 };
-enum class Cause : std::uint8_t { kNone = 0, kUser = 1, kIocRemainder = 6, kFokUnfilled = 7 };
+enum class Cause : std::uint8_t {
+  kNone = 0,
+  kUser = 1,
+  kMassCancel = 2,
+  kDisconnect = 3,
+  kKillSwitch = 4,
+  kSelfTradePrevention = 5,
+  kIocRemainder = 6,
+  kFokUnfilled = 7
+};
 enum class Liquidity : std::uint8_t { kNone = 0, kMaker = 1, kTaker = 2 };
 
 // Bits of a new order's flags (ordergate.log.v1.OrderFlag).
 inline constexpr std::uint8_t kPostOnly = 1;
 
+// A number that is not negative: mantissa × 10^-digits. REQUIRES: mantissa <= kValueMax, digits <= 18.
+struct Decimal {
+  std::uint64_t mantissa = 0;
+  std::uint32_t digits = 0;
+};
+
+// What an account may do; 0 is no limit. Quantities and notionals in decimals, since lots differ between instruments.
+struct Limits {
+  Decimal max_order_quantity;
+  Decimal max_order_notional;
+  std::uint32_t max_open_orders = 0;
+  Decimal max_open_notional;
+  Decimal max_position;
+  std::uint32_t band_ppm = 0;  // millionths of the reference price
+};
+
 constexpr Side opposite(Side side) { return side == Side::kBuy ? Side::kSell : Side::kBuy; }
 constexpr bool is_live(OrderStatus status) {
-  static_assert(static_cast<int>(OrderStatus::kPartiallyFilled) == static_cast<int>(OrderStatus::kOpen) + 1);
-  return static_cast<unsigned>(status) - static_cast<unsigned>(OrderStatus::kOpen) <= 1u;
+  constexpr unsigned kLive = 1u << 2 | 1u << 3 | 1u << 8;
+  return (kLive >> static_cast<unsigned>(status) & 1u) != 0;
 }
 
 }  // namespace ordergate::core
