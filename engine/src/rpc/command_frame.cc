@@ -3,18 +3,19 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/texts.h"
+#include "core/order.h"
+#include "rpc/names.h"
 #include "rpc/wire.h"
 
 namespace ordergate::rpc {
 namespace {
 
 using Fault = std::optional<std::string>;
+using core::CommandKind;
 using wire::Reader;
 using wire::Type;
 
 constexpr std::uint64_t kFormat = 1;
-constexpr std::size_t kNameMax = 256;  // accounts and symbols; an event must stay below wire::Nested's limit
 constexpr std::uint64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
 
 constexpr const char* kDamaged = "not a CommandFrame: bytes are missing or a number is out of range";
@@ -40,45 +41,19 @@ bool add_i64(std::uint64_t value, std::vector<Strong>& column) {
   return true;
 }
 
-bool is_printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
-}
-
-// Length of the UTF-8 sequence at `text`, 0 if it is not one (RFC 3629: no overlong form, surrogate, or above
-// U+10FFFF).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xC2 ? 0
-                             : first < 0xE0 ? 2
-                             : first < 0xF0 ? 3
-                             : first < 0xF5 ? 4
-                                            : 0;
-  if (length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
+// True if all bytes are within low..high. Without an early end, so that it is done in vectors.
+bool within(std::string_view column, std::uint8_t low, std::uint8_t high) {
+  bool beyond = false;
+  for (const char c : column) {
+    const auto above_low = static_cast<std::uint8_t>(static_cast<std::uint8_t>(c) - low);
+    beyond |= above_low > high - low;
   }
-  if (first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (first == 0xED && byte(1) > 0x9F) return 0;
-  if (first == 0xF0 && byte(1) < 0x90) return 0;
-  if (first == 0xF4 && byte(1) > 0x8F) return 0;
-  return length;
+  return !beyond;
 }
 
-// UTF-8 without control characters, which neither protobuf nor Postgres would take.
-bool is_name(std::string_view text) {
-  if (text.empty() || text.size() > kNameMax) return false;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-bool only(std::string_view column, std::string_view allowed) {
-  return column.find_first_not_of(allowed) == std::string_view::npos;
+template <class Enum>
+bool within(std::string_view column, Enum low, Enum high) {
+  return within(column, static_cast<std::uint8_t>(low), static_cast<std::uint8_t>(high));
 }
 
 bool all_below(const std::vector<std::uint32_t>& column, std::size_t limit) {
@@ -106,10 +81,11 @@ Fault CommandFrameDecoder::decode(std::string_view bytes) {
 void CommandFrameDecoder::clear() {
   format_ = queued_at_ns_ = 0;
   for (auto* texts : {&accounts_, &symbols_, &command_ids_}) texts->clear();
-  for (auto* numbers : {&account_index_, &age_us_, &symbol_index_}) numbers->clear();
+  for (auto* numbers : {&account_index_, &age_us_, &symbol_index_, &amend_symbols_}) numbers->clear();
   for (auto* column : {&kinds_, &keys_, &sides_, &order_types_, &times_in_force_, &flags_, &targets_}) *column = {};
-  prices_.clear();
-  quantities_.clear();
+  for (auto* prices : {&prices_, &amend_prices_}) prices->clear();
+  for (auto* quantities : {&quantities_, &amend_quantities_}) quantities->clear();
+  rows_.clear();
   deadlines_.clear();
   valid_until_.clear();
 }
@@ -138,10 +114,12 @@ Fault CommandFrameDecoder::read_field(Reader& reader, std::uint64_t field, Type 
     texts->push_back(reader.bytes());
   } else if (auto* numbers = numbers_column(field); numbers != nullptr && (is(Type::kBytes) || is(Type::kVarint))) {
     good = read_numbers(reader, type, *numbers, add_u32);
-  } else if (field == 16 && (is(Type::kBytes) || is(Type::kVarint))) {
-    good = read_numbers(reader, type, prices_, add_i64<core::Price>);
-  } else if (field == 17 && (is(Type::kBytes) || is(Type::kVarint))) {
-    good = read_numbers(reader, type, quantities_, add_i64<core::Quantity>);
+  } else if ((field == 16 || field == 21) && (is(Type::kBytes) || is(Type::kVarint))) {
+    good = read_numbers(reader, type, field == 16 ? prices_ : amend_prices_, add_i64<core::Price>);
+  } else if ((field == 17 || field == 22) && (is(Type::kBytes) || is(Type::kVarint))) {
+    good = read_numbers(reader, type, field == 17 ? quantities_ : amend_quantities_, add_i64<core::Quantity>);
+  } else if (CommandRows::has(field) && is(Type::kBytes)) {
+    good = rows_.read(field, reader.bytes());
   } else if (field == 19 && is(Type::kBytes)) {
     good = read_deadline(reader.bytes());
   } else if (reader.ok()) {
@@ -176,7 +154,18 @@ std::vector<std::string_view>* CommandFrameDecoder::texts_column(std::uint64_t f
 }
 
 std::vector<std::uint32_t>* CommandFrameDecoder::numbers_column(std::uint64_t field) {
-  return field == 9 ? &account_index_ : field == 10 ? &age_us_ : field == 11 ? &symbol_index_ : nullptr;
+  switch (field) {
+    case 9:
+      return &account_index_;
+    case 10:
+      return &age_us_;
+    case 11:
+      return &symbol_index_;
+    case 23:
+      return &amend_symbols_;
+    default:
+      return nullptr;
+  }
 }
 
 bool CommandFrameDecoder::read_deadline(std::string_view bytes) {
@@ -197,17 +186,27 @@ bool CommandFrameDecoder::read_deadline(std::string_view bytes) {
   return reader.ok();
 }
 
-Fault CommandFrameDecoder::check() const {
+Fault CommandFrameDecoder::check() {
   if (format_ != kFormat) return "format " + std::to_string(format_) + " is not 1";
   if (queued_at_ns_ == 0 || queued_at_ns_ > kTimeMax) return "queued_at_ns is out of range";
-  if (!only(kinds_, std::string_view("\1\2", 2))) return "kinds: unknown command kind";
-  const auto orders = static_cast<std::size_t>(std::count(kinds_.begin(), kinds_.end(), '\1'));
-  if (Fault fault = check_lengths(kinds_.size(), orders, kinds_.size() - orders)) return fault;
+  if (kinds_.size() > core::kFrameCommandsMax) {
+    return "kinds: more than " + std::to_string(core::kFrameCommandsMax) + " commands";
+  }
+  if (!within(kinds_, CommandKind::kNewOrder, CommandKind::kTick)) return "kinds: unknown command kind";
+  CommandCounts counts;
+  for (const char kind : kinds_) ++counts.of[static_cast<std::uint8_t>(kind)];
+  if (Fault fault = check_lengths(counts)) return fault;
   if (Fault fault = check_texts()) return fault;
-  return check_values();
+  if (Fault fault = check_values()) return fault;
+  for (std::uint32_t& symbol : amend_symbols_) --symbol;  // 1 + index, or 0, which becomes kNoSymbol
+  return rows_.check(kinds_, counts, symbols_.size(), amend_symbols_);
 }
 
-Fault CommandFrameDecoder::check_lengths(std::size_t commands, std::size_t orders, std::size_t cancels) const {
+Fault CommandFrameDecoder::check_lengths(const CommandCounts& counts) const {
+  const std::size_t commands = kinds_.size();
+  const std::size_t orders = counts[CommandKind::kNewOrder];
+  const std::size_t amends = counts[CommandKind::kAmendOrder];
+  const std::size_t targets = counts[CommandKind::kCancelOrder] + amends;
   const struct {
     std::string_view column;
     std::size_t length;
@@ -223,7 +222,10 @@ Fault CommandFrameDecoder::check_lengths(std::size_t commands, std::size_t order
                  {"flags", flags_.size(), orders},
                  {"limit_price_ticks", prices_.size(), orders},
                  {"quantity_lots", quantities_.size(), orders},
-                 {"targets", targets_.size(), 16 * cancels}};
+                 {"targets", targets_.size(), 16 * targets},
+                 {"amend_limit_price_ticks", amend_prices_.size(), amends},
+                 {"amend_quantity_lots", amend_quantities_.size(), amends},
+                 {"amend_symbol", amend_symbols_.size(), amends}};
   for (const auto& [column, length, expected] : lengths) {
     if (length == expected) continue;
     return std::string(column) + ": " + std::to_string(length) + " instead of " + std::to_string(expected);
@@ -245,10 +247,15 @@ Fault CommandFrameDecoder::check_texts() const {
 Fault CommandFrameDecoder::check_values() const {
   if (!all_below(account_index_, accounts_.size())) return "account_index: out of range";
   if (!all_below(symbol_index_, symbols_.size())) return "symbol_index: out of range";
-  if (!only(sides_, "\1\2")) return "sides: unknown side";
-  if (!only(order_types_, "\1\2")) return "order_types: unknown order type";
-  if (!only(times_in_force_, "\1\4\5")) return "times_in_force: unknown time in force";
-  if (!only(flags_, std::string_view("\0\1", 2))) return "flags: unknown flag";
+  if (!within(sides_, core::Side::kBuy, core::Side::kSell)) return "sides: unknown side";
+  if (!within(order_types_, core::OrderType::kLimit, core::OrderType::kStopLimit)) {
+    return "order_types: unknown order type";
+  }
+  if (!within(times_in_force_, core::TimeInForce::kGtc, core::TimeInForce::kFok)) {
+    return "times_in_force: unknown time in force";
+  }
+  if (!within(flags_, std::uint8_t{0}, core::kPostOnly)) return "flags: unknown flag";
+  if (!all_below(amend_symbols_, symbols_.size() + 1)) return "amend_symbol: out of range";
   return std::nullopt;
 }
 
@@ -281,7 +288,16 @@ void CommandFrameDecoder::view() {
             .flags = as<std::uint8_t>(flags_),
             .prices = prices_,
             .quantities = quantities_,
-            .targets = targets_.data()};
+            .terms = rows_.terms(),
+            .targets = targets_.data(),
+            .expected_versions = rows_.expected_versions(),
+            .amend_prices = amend_prices_,
+            .amend_quantities = amend_quantities_,
+            .amend_symbols = amend_symbols_,
+            .amend_terms = rows_.amend_terms(),
+            .mass_cancels = rows_.mass_cancels(),
+            .trading_states = rows_.trading_states(),
+            .limits = rows_.limits()};
 }
 
 }  // namespace ordergate::rpc

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/frame.h"
+#include "rpc/command_rows.h"
 #include "rpc/wire.h"
 
 namespace ordergate::rpc {
@@ -35,8 +36,9 @@ class CommandFrameDecoder {
   std::string_view* bytes_column(std::uint64_t field);
   std::vector<std::string_view>* texts_column(std::uint64_t field);
   std::vector<std::uint32_t>* numbers_column(std::uint64_t field);
-  std::optional<std::string> check() const;
-  std::optional<std::string> check_lengths(std::size_t commands, std::size_t orders, std::size_t cancels) const;
+  // Also turns amend_symbols_ into indices.
+  std::optional<std::string> check();
+  std::optional<std::string> check_lengths(const CommandCounts& counts) const;
   std::optional<std::string> check_texts() const;
   std::optional<std::string> check_values() const;
   std::optional<std::string> spread_deadlines();
@@ -59,6 +61,10 @@ class CommandFrameDecoder {
   std::vector<core::Price> prices_;
   std::vector<core::Quantity> quantities_;
   std::string_view targets_;
+  std::vector<core::Price> amend_prices_;
+  std::vector<core::Quantity> amend_quantities_;
+  std::vector<std::uint32_t> amend_symbols_;  // 1 + index until check(), then as the core wants them
+  CommandRows rows_;
   std::vector<Deadline> deadlines_;
   std::vector<core::Time> valid_until_;
 
