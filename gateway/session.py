@@ -55,7 +55,7 @@ class _Message:
     def __init__(self, session: Session, commands: Sequence[Prepared]) -> None:
         self.session = session
         self.commands = commands
-        self.uniform = all(c.level == _QUEUED for c in commands)
+        self.uniform = all(c.level == _QUEUED and c.order_id for c in commands)
         self.trailer: list[bytes] = []
         """Acks of later commands that were refused at once: they wait, so that acks keep the commands' order."""
 
@@ -317,12 +317,14 @@ class Session:
         self.emit(_ack(ack))
 
     def emit_levels(self, commands: Sequence[Prepared], place: LogId, first: int, queued_ns: int) -> None:
-        """Acks of stored commands of which some wait for a higher level than QUEUED."""
+        """Acks of stored commands of which some wait for a higher level than QUEUED, or are about no single order."""
         for index, command in enumerate(commands, first):
-            if command.level == _QUEUED:
+            if command.level != _QUEUED:
+                self._levels.add(command, place, index, queued_ns)
+            elif command.order_id:
                 self.emit(queued_acks([command], f"{command.shard}:{place}:".encode(), index, queued_ns))
             else:
-                self._levels.add(command, place, index, queued_ns)
+                self.emit_ack(outcome.queued_ack(command, place, index, queued_ns))
 
     async def _write(self) -> None:
         context, wake = self._context, self._wake

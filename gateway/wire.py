@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.rows import CANCEL_ORDER, put_rows, target
 from ordergate.log.v1 import command_frame_pb2 as log
 from ordergate.v1 import command_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NEW_ORDER = log.COMMAND_KIND_NEW_ORDER
-CANCEL_ORDER = log.COMMAND_KIND_CANCEL_ORDER
+    from gateway.rows import Body, Extra, OrderColumns
 
 _QUEUED = b"\x20" + bytes([pb.ACK_LEVEL_QUEUED])
 _NS = 1_000_000_000
@@ -79,16 +79,16 @@ class Prepared(NamedTuple):
     """0: none."""
     shard: int
     order_id: str
-    """Order that the command is about."""
-    body: tuple[str, int, int, int, int, int, int] | bytes
-    """New order: symbol, side, type, time in force, flags, limit price ticks, lots. Cancel: key of the order."""
+    """Order that the command is about; empty if it is about none."""
+    body: Body
+    extra: Extra = None
 
 
 def queued_acks(commands: Sequence[Prepared], place: bytes, first: int, queued_ns: int) -> bytes:
     """Field 1 (`acks`) of a SessionResponse, once per command, all of level QUEUED.
 
     Args:
-        commands: stored commands, in order; all received at the same time.
+        commands: stored commands, in order; all received at the same time, each about one order.
         place: position of their frame, `shard:ms-seq:`.
         first: index of the first in the frame.
         queued_ns: when the frame was handed to Redis.
@@ -122,8 +122,9 @@ def queued_acks(commands: Sequence[Prepared], place: bytes, first: int, queued_n
 
 def command_frame(commands: Sequence[Prepared], queued_ns: int, origin: str) -> bytes:
     """Payload of one entry of the stream `commands`; see ordergate/log/v1/command_frame.proto."""
-    kinds, keys, ids, accounts, received, _, deadlines, _, _, bodies = zip(*commands, strict=True)
+    kinds, keys, ids, accounts, received, _, deadlines, _, _, bodies, extras = zip(*commands, strict=True)
     account_at: dict[str, int] = {}
+    symbol_at: dict[str, int] = {}
     frame = log.CommandFrame(
         format=1,
         queued_at_ns=queued_ns,
@@ -135,8 +136,16 @@ def command_frame(commands: Sequence[Prepared], queued_ns: int, origin: str) -> 
         age_us=[min(max(0, queued_ns - ns) // 1000, _AGE_US_MAX) for ns in received],
     )
     frame.accounts.extend(account_at)
-    _put_orders(frame, [b for b in bodies if type(b) is tuple])
-    frame.targets = b"".join([b for b in bodies if type(b) is bytes])
+    _put_orders(frame, [b for b in bodies if type(b) is tuple], symbol_at)
+    if max(kinds) <= CANCEL_ORDER:
+        frame.targets = b"".join([b for b in bodies if type(b) is bytes])
+        rare = extras.count(None) < len(extras)
+    else:
+        frame.targets = b"".join(filter(None, map(target, bodies)))
+        rare = True
+    if rare:
+        put_rows(frame, commands, symbol_at)
+    frame.symbols.extend(symbol_at)
     if any(deadlines):
         for n, ns in enumerate(deadlines):
             if ns:
@@ -144,13 +153,11 @@ def command_frame(commands: Sequence[Prepared], queued_ns: int, origin: str) -> 
     return frame.SerializeToString()
 
 
-def _put_orders(frame: log.CommandFrame, orders: Sequence[tuple[str, int, int, int, int, int, int]]) -> None:
+def _put_orders(frame: log.CommandFrame, orders: Sequence[OrderColumns], symbol_at: dict[str, int]) -> None:
     if not orders:
         return
     symbols, sides, types, times_in_force, flags, prices, quantities = zip(*orders, strict=True)
-    symbol_at: dict[str, int] = {}
     frame.symbol_index.extend([symbol_at.setdefault(s, len(symbol_at)) for s in symbols])
-    frame.symbols.extend(symbol_at)
     frame.sides = bytes(sides)
     frame.order_types = bytes(types)
     frame.times_in_force = bytes(times_in_force)

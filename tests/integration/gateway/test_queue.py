@@ -16,9 +16,10 @@ from gateway import errors
 from gateway.ids import key_text, order_key
 from gateway.queue import CommandQueue
 from gateway.redis_client import open_producer
+from gateway.rows import NEW_ORDER
 from gateway.settings import Settings
 from gateway.streams import Keys, LogId
-from gateway.wire import NEW_ORDER, Prepared
+from gateway.wire import Prepared
 from ordergate.log.v1 import command_frame_pb2 as log
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from gateway.ids import order_key
-from gateway.wire import CANCEL_ORDER, NEW_ORDER, Prepared, command_frame
+from gateway.rows import CANCEL_ORDER, NEW_ORDER
+from gateway.wire import Prepared, command_frame
 from ordergate.v1 import order_pb2 as pb
 from tests.integration.relay.conftest import KEYS
 

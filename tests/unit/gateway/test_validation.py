@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -12,37 +13,17 @@ from gateway import errors
 from gateway.auth import Principal
 from gateway.ids import key_text, order_key
 from gateway.instruments import load_instruments
+from gateway.rows import CANCEL_ORDER, NEW_ORDER
 from gateway.validation import Validator
-from gateway.wire import CANCEL_ORDER, NEW_ORDER
+from ordergate.log.v1 import command_frame_pb2 as log
 from ordergate.v1 import command_pb2 as pb
 from ordergate.v1 import failure_pb2, order_pb2
 
-INSTRUMENTS = """
-[[instrument]]
-symbol = "BTC-USD"
-price_increment = "0.01"
-lot_size = "0.00000001"
-min_price = "0.10"
-max_price = "1000000"
-max_quantity = "100"
+from .conftest import INSTRUMENTS
 
-[[instrument]]
-symbol = "BUND"
-price_increment = "0.005"
-lot_size = "1"
-max_price = "10000"
-max_quantity = "100000"
-"""
 NOW_NS = 1_763_766_546_123_456_000
 TWO = Principal("t", frozenset({"A", "B"}), frozenset({"trade"}), time.time() + 1e6)
 ONE = Principal("t", frozenset({"A"}), frozenset({"trade"}), time.time() + 1e6)
-
-
-@pytest.fixture(scope="module")
-def validator(tmp_path_factory: pytest.TempPathFactory) -> Validator:
-    path: Path = tmp_path_factory.mktemp("i") / "instruments.toml"
-    path.write_text(INSTRUMENTS)
-    return Validator(load_instruments(path))
 
 
 def refusal(validator: Validator, command: pb.Command, principal: Principal = TWO) -> errors.OrdergateError:
@@ -65,9 +46,9 @@ LADDER: list[tuple[dict[str, Any], str, str]] = [
     ({"new_order.symbol": "BTC-USD"}, "new_order.side", "INVALID_FIELD"),
     ({"new_order.side": 7}, "new_order.side", "INVALID_FIELD"),
     ({"new_order.side": order_pb2.SIDE_BUY}, "new_order.order_type", "INVALID_FIELD"),
-    ({"new_order.order_type": order_pb2.ORDER_TYPE_STOP}, "new_order.order_type", "UNIMPLEMENTED"),
+    ({"new_order.order_type": 99}, "new_order.order_type", "INVALID_FIELD"),
     ({"new_order.order_type": order_pb2.ORDER_TYPE_LIMIT}, "new_order.time_in_force", "INVALID_FIELD"),
-    ({"new_order.time_in_force": order_pb2.TIME_IN_FORCE_DAY}, "new_order.time_in_force", "UNIMPLEMENTED"),
+    ({"new_order.time_in_force": 6}, "new_order.time_in_force", "INVALID_FIELD"),
     ({"new_order.time_in_force": order_pb2.TIME_IN_FORCE_IOC}, "new_order.quantity", "INVALID_FIELD"),
     ({"new_order.quantity": "0.000000001"}, "new_order.quantity", "LOT_SIZE"),
     ({"new_order.quantity": "100.00000001"}, "new_order.quantity", "MAX_ORDER_QUANTITY"),
@@ -80,24 +61,61 @@ LADDER: list[tuple[dict[str, Any], str, str]] = [
     ({"new_order.limit_price": "1000000.01"}, "new_order.limit_price", "PRICE_BAND"),
     ({"new_order.limit_price": "100.10", "new_order.post_only": True}, "new_order.post_only", "INVALID_FIELD"),
     ({"new_order.post_only": False, "new_order.stop_price": "1"}, "new_order.stop_price", "INVALID_FIELD"),
-    ({"new_order.stop_price": "", "new_order.display_quantity": "1"}, "new_order.display_quantity", "UNIMPLEMENTED"),
     (
-        {"new_order.display_quantity": "", "new_order.self_trade_prevention": 2},
-        "new_order.self_trade_prevention",
-        "UNIMPLEMENTED",
+        {"new_order.order_type": order_pb2.ORDER_TYPE_STOP_LIMIT, "new_order.stop_price": ""},
+        "new_order.stop_price",
+        "INVALID_FIELD",
+    ),
+    ({"new_order.stop_price": "0.105"}, "new_order.stop_price", "PRICE_INCREMENT"),
+    ({"new_order.stop_price": "0"}, "new_order.stop_price", "INVALID_FIELD"),
+    ({"new_order.stop_price": "0.05"}, "new_order.stop_price", "PRICE_BAND"),
+    (
+        {"new_order.stop_price": "90", "new_order.expire_at.seconds": 2_000_000_000},
+        "new_order.expire_at",
+        "INVALID_FIELD",
     ),
     (
-        {"new_order.self_trade_prevention": 99},
+        {"new_order.time_in_force": order_pb2.TIME_IN_FORCE_GTD, "new_order.expire_at.seconds": 1},
+        "new_order.expire_at",
+        "STALE",
+    ),
+    ({"new_order.expire_at.nanos": -1}, "new_order.expire_at", "INVALID_FIELD"),
+    (
+        {
+            "new_order.expire_at.nanos": 1999,
+            "new_order.expire_at.seconds": 2_000_000_000,
+            "new_order.display_quantity": "x",
+        },
+        "new_order.display_quantity",
+        "INVALID_FIELD",
+    ),
+    ({"new_order.display_quantity": "0"}, "new_order.display_quantity", "INVALID_FIELD"),
+    ({"new_order.display_quantity": "0.000000001"}, "new_order.display_quantity", "LOT_SIZE"),
+    ({"new_order.display_quantity": "1.1"}, "new_order.display_quantity", "INVALID_FIELD"),
+    (
+        {"new_order.display_quantity": "0.5", "new_order.self_trade_prevention": 99},
         "new_order.self_trade_prevention",
         "INVALID_FIELD",
     ),
-    ({"new_order.self_trade_prevention": 1, "new_order.stp_group": "g"}, "new_order.stp_group", "UNIMPLEMENTED"),
+    ({"new_order.self_trade_prevention": 5, "new_order.stp_group": "ä"}, "new_order.stp_group", "INVALID_FIELD"),
+    ({"new_order.stp_group": "g" * 65}, "new_order.stp_group", "INVALID_FIELD"),
     (
-        {"new_order.stp_group": "", "new_order.cancel_on_disconnect": True},
+        {"new_order.stp_group": "a b", "new_order.cancel_on_disconnect": True},
         "new_order.cancel_on_disconnect",
-        "UNIMPLEMENTED",
+        "INVALID_FIELD",
     ),
-    ({"new_order.cancel_on_disconnect": False, "new_order.tag": "x"}, "new_order.tag", "UNIMPLEMENTED"),
+    ({"new_order.cancel_on_disconnect": False, "new_order.tag": "a\nb"}, "new_order.tag", "INVALID_FIELD"),
+    (
+        {
+            "new_order.tag": "~",
+            "new_order.order_type": order_pb2.ORDER_TYPE_MARKET,
+            "new_order.limit_price": "",
+            "new_order.stop_price": "",
+            "new_order.display_quantity": "",
+        },
+        "new_order.time_in_force",
+        "INVALID_FIELD",
+    ),
 ]
 
 
@@ -107,8 +125,8 @@ def put(command: pb.Command, path: str, value: Any) -> None:
     for parent in parents:
         target = getattr(target, parent)
     setattr(target, name, value)
-    if parents == ["new_order"]:
-        command.new_order.SetInParent()
+    if parents and hasattr(target, "SetInParent"):
+        target.SetInParent()
 
 
 def test_each_mended_field_uncovers_the_next_fault(validator: Validator) -> None:
@@ -121,10 +139,21 @@ def test_each_mended_field_uncovers_the_next_fault(validator: Validator) -> None
         assert (error.field, got) == (field, reason), (changes, error.text)
         assert error.disposition == failure_pb2.DISPOSITION_NOT_APPLIED
         assert error.text
-    command.new_order.tag = ""
+    put(command, "new_order.order_type", order_pb2.ORDER_TYPE_STOP_LIMIT)
+    put(command, "new_order.limit_price", "100.10")
+    put(command, "new_order.stop_price", "90")
+    put(command, "new_order.display_quantity", "0.5")
     prepared = validator.prepare(command, TWO, NOW_NS, pb.ACK_LEVEL_QUEUED)
     assert prepared.kind == NEW_ORDER
-    assert prepared.body == ("BTC-USD", 1, 1, order_pb2.TIME_IN_FORCE_IOC, 0, 10010, 100_000_000)
+    assert prepared.body == ("BTC-USD", 1, 4, order_pb2.TIME_IN_FORCE_GTD, 0, 10010, 100_000_000)
+    assert prepared.extra == log.OrderTerms(
+        stop_price_ticks=9000,
+        display_lots=50_000_000,
+        expire_at_ns=2_000_000_000_000_001_000,
+        self_trade_prevention=5,
+        stp_group="a b",
+        tag="~",
+    )
     assert prepared.order_id == key_text(order_key("A", "c1"))
     assert prepared.valid_until_ns == 2_000_000_000 * 10**9
 
@@ -179,7 +208,72 @@ def test_market_orders_have_no_price_and_never_rest(validator: Validator) -> Non
     command.new_order.limit_price = ""
     assert refusal(validator, command).field == "new_order.time_in_force"
     command.new_order.time_in_force = order_pb2.TIME_IN_FORCE_FOK
-    assert validator.prepare(command, TWO, NOW_NS, 1).body[5] == 0
+    prepared = validator.prepare(command, TWO, NOW_NS, 1)
+    assert prepared.body[5] == 0
+    assert prepared.extra is None
+
+
+TYPES = {name.removeprefix("ORDER_TYPE_"): number for name, number in order_pb2.OrderType.items()}
+TIMES = {name.removeprefix("TIME_IN_FORCE_"): number for name, number in order_pb2.TimeInForce.items()}
+GIVEN = {"limit_price": "100", "stop_price": "90", "display_quantity": "0.5"}
+
+
+@pytest.mark.parametrize("time_in_force", ["GTC", "DAY", "GTD", "IOC", "FOK"])
+@pytest.mark.parametrize(
+    ("order_type", "needs"),
+    [
+        ("LIMIT", {"limit_price"}),
+        ("MARKET", set()),
+        ("STOP", {"stop_price"}),
+        ("STOP_LIMIT", set(GIVEN) - {"display_quantity"}),
+    ],
+)
+def test_every_combination_is_taken_or_refused_as_the_rules_say(
+    validator: Validator, order_type: str, needs: set[str], time_in_force: str
+) -> None:
+    """RULES.md, NewOrder, INVALID_FIELD, over every subset of the fields."""
+    rests = time_in_force in {"GTC", "DAY", "GTD"}
+    for post_only, expires, *given in itertools.product([False, True], repeat=2 + len(GIVEN)):
+        texts = {name: text for (name, text), is_given in zip(GIVEN.items(), given, strict=True) if is_given}
+        command = limit()
+        command.new_order.CopyFrom(
+            pb.NewOrder(
+                symbol="BTC-USD",
+                side=order_pb2.SIDE_SELL,
+                order_type=TYPES[order_type],
+                time_in_force=TIMES[time_in_force],
+                quantity="1",
+                post_only=post_only,
+                **texts,
+            )
+        )
+        if expires:
+            command.new_order.expire_at.seconds = 2_000_000_000
+        good = (
+            texts.keys() - {"display_quantity"} == needs
+            and ("display_quantity" not in texts or (rests and "limit_price" in needs))
+            and not (order_type == "MARKET" and rests)
+            and expires == (time_in_force == "GTD")
+            and not (post_only and not (order_type == "LIMIT" and rests))
+        )
+        if good:
+            validator.prepare(command, TWO, NOW_NS, 1)
+        else:
+            assert refusal(validator, command).reason == failure_pb2.REASON_INVALID_FIELD, command
+
+
+def test_a_plain_order_has_no_terms_also_where_it_says_so_itself(validator: Validator) -> None:
+    command = limit()
+    command.new_order.self_trade_prevention = order_pb2.SELF_TRADE_PREVENTION_NONE
+    assert validator.prepare(command, TWO, NOW_NS, 1).extra is None
+
+
+def test_orders_of_a_named_session_carry_its_name(validator: Validator) -> None:
+    command = limit()
+    assert validator.prepare(command, TWO, NOW_NS, 1, "desk 1").extra == log.OrderTerms(session="desk 1")
+    command.new_order.cancel_on_disconnect = True
+    terms = validator.prepare(command, TWO, NOW_NS, 1, "desk 1").extra
+    assert terms == log.OrderTerms(session="desk 1", cancel_on_disconnect=True)
 
 
 CANCELS = [
@@ -194,11 +288,6 @@ CANCELS = [
         pb.CancelOrder(order=order_pb2.OrderKey(client_order_id="a b")),
         "cancel_order.order.client_order_id",
         "INVALID_FIELD",
-    ),
-    (
-        pb.CancelOrder(order=order_pb2.OrderKey(client_order_id="a"), expected_version=0),
-        "cancel_order.expected_version",
-        "UNIMPLEMENTED",
     ),
     (
         pb.CancelOrder(order=order_pb2.OrderKey(client_order_id="a"), symbol="NOPE"),
@@ -226,21 +315,29 @@ def test_cancel_by_either_id_names_the_same_order(validator: Validator) -> None:
     assert done[0].order_id == text
 
 
-@pytest.mark.parametrize("kind", ["amend_order", "mass_cancel"])
-def test_commands_that_are_not_built_are_refused_by_name(validator: Validator, kind: str) -> None:
-    command = pb.Command(command_id="c", account="A")
-    getattr(command, kind).SetInParent()
-    error = refusal(validator, command)
-    assert (error.field, error.reason) == (kind, failure_pb2.REASON_UNIMPLEMENTED)
+def test_a_cancel_may_name_the_version(validator: Validator) -> None:
+    cancel = pb.CancelOrder(order=order_pb2.OrderKey(client_order_id="a"), expected_version=0)
+    command = pb.Command(command_id="c", account="A", cancel_order=cancel)
+    assert validator.prepare(command, TWO, NOW_NS, 1).extra == 0
+    command.cancel_order.expected_version = 2**64 - 1
+    assert validator.prepare(command, TWO, NOW_NS, 1).extra == 2**64 - 1
+    command.cancel_order.ClearField("expected_version")
+    assert validator.prepare(command, TWO, NOW_NS, 1).extra is None
 
 
-def test_several_shards_need_the_symbol_of_a_cancel(tmp_path: Path) -> None:
+def test_several_shards_need_the_symbol_of_what_names_an_order(tmp_path: Path) -> None:
     path = tmp_path / "i.toml"
     path.write_text(INSTRUMENTS)
     validator = Validator(load_instruments(path, 4), 4)
-    cancel = pb.CancelOrder(order=order_pb2.OrderKey(client_order_id="a"))
-    command = pb.Command(command_id="c", account="A", cancel_order=cancel)
-    assert refusal(validator, command).field == "cancel_order.symbol"
-    command.cancel_order.symbol = "BUND"
-    order = limit("BUND", "1")
-    assert validator.prepare(command, TWO, NOW_NS, 1).shard == validator.prepare(order, TWO, NOW_NS, 1).shard
+    order = order_pb2.OrderKey(client_order_id="a")
+    for kind, body in {
+        "cancel_order": pb.CancelOrder(order=order),
+        "amend_order": pb.AmendOrder(order=order, quantity="1"),
+        "mass_cancel": pb.MassCancel(),
+    }.items():
+        command = pb.Command(command_id="c", account="A", **{kind: body})
+        error = refusal(validator, command)
+        assert (error.field, error.reason) == (f"{kind}.symbol", failure_pb2.REASON_INVALID_FIELD)
+        put(command, f"{kind}.symbol", "BUND")
+        entered = validator.prepare(limit("BUND", "1"), TWO, NOW_NS, 1)
+        assert validator.prepare(command, TWO, NOW_NS, 1).shard == entered.shard

@@ -8,8 +8,23 @@ import pytest
 
 from gateway import outcome
 from gateway.ids import key_text, order_key
+from gateway.rows import (
+    AMEND_ORDER,
+    CANCEL_ORDER,
+    MASS_CANCEL,
+    NEW_ORDER,
+    SET_LIMITS,
+    SET_TRADING_STATE,
+    TICK,
+    Amend,
+    Body,
+    Extra,
+    MassCancel,
+    TradingState,
+    target,
+)
 from gateway.streams import LogId
-from gateway.wire import CANCEL_ORDER, NEW_ORDER, Prepared, command_frame, queued_acks, timestamp, varint
+from gateway.wire import Prepared, command_frame, queued_acks, timestamp, varint
 from ordergate.log.v1 import command_frame_pb2 as log
 from ordergate.v1 import command_pb2
 from ordergate.v1 import order_entry_service_pb2 as pb
@@ -94,3 +109,74 @@ def test_a_frame_of_cancels_only_has_no_order_columns() -> None:
 def test_a_clock_that_jumps_does_not_break_the_frame(jump_ns: int) -> None:
     frame = log.CommandFrame.FromString(command_frame([new_order(0, received_ns=QUEUED_NS + jump_ns)], QUEUED_NS, "w0"))
     assert 0 <= frame.age_us[0] < 2**32
+
+
+def prepared(kind: int, n: int, body: Body, extra: Extra = None, account: str = "A") -> Prepared:
+    about = target(body)
+    order_id = key_text(about) if about else ""
+    key = order_key(account, f"r{n}")
+    return Prepared(kind, key, f"r{n}", account, QUEUED_NS, 1, 0, 0, order_id, body, extra)
+
+
+def test_a_frame_of_every_kind_has_its_rows_in_order() -> None:
+    amended = order_key("A", "o")
+    terms = log.OrderTerms(stop_price_ticks=9, tag="t")
+    commands = [
+        new_order(0),
+        new_order(1)._replace(extra=terms),
+        cancel(0, "A"),
+        prepared(AMEND_ORDER, 0, Amend(amended, "NEW", 11, 12, log.AmendTerms(stop_price_ticks=13)), 4),
+        cancel(1, "A")._replace(extra=0),
+        prepared(MASS_CANCEL, 1, MassCancel("BTC-USD", 2, "t", "s", disconnected=True)),
+        prepared(AMEND_ORDER, 2, Amend(amended, "", 0, 5, None)),
+        prepared(MASS_CANCEL, 3, MassCancel()),
+        prepared(SET_TRADING_STATE, 4, TradingState("", "STATE", 3, cancel_open_orders=True)),
+        prepared(SET_LIMITS, 5, log.LimitsRow(account="A", max_open_orders=7)),
+        new_order(2)._replace(extra=log.OrderTerms(session="s")),
+        prepared(TICK, 6, None),
+        prepared(AMEND_ORDER, 7, Amend(amended, "NEW", 1, 0, log.AmendTerms(expire_at_ns=77))),
+    ]
+    frame = log.CommandFrame.FromString(command_frame(commands, QUEUED_NS, "w0"))
+    assert list(frame.kinds) == [1, 1, 2, 3, 2, 4, 3, 4, 5, 6, 1, 7, 3]
+    assert list(frame.symbols) == ["BTC-USD", "NEW", "STATE"]
+    assert list(frame.symbol_index) == [0, 0, 0]
+    assert frame.targets == b"".join(target(c.body) for c in commands if c.kind in {CANCEL_ORDER, AMEND_ORDER})
+    assert len(frame.targets) == 5 * 16
+    assert list(frame.amend_limit_price_ticks) == [11, 0, 1]
+    assert list(frame.amend_quantity_lots) == [12, 5, 0]
+    assert list(frame.amend_symbol) == [2, 0, 2]
+    expected = log.CommandFrame(
+        terms=[
+            log.OrderTerms(order_index=1, stop_price_ticks=9, tag="t"),
+            log.OrderTerms(order_index=2, session="s"),
+        ],
+        amend_terms=[
+            log.AmendTerms(amend_index=0, stop_price_ticks=13),
+            log.AmendTerms(amend_index=2, expire_at_ns=77),
+        ],
+        expected_versions=[
+            log.ExpectedVersion(command_index=3, version=4),
+            log.ExpectedVersion(command_index=4, version=0),
+        ],
+        mass_cancels=[
+            log.MassCancelRow(symbol=1, side=2, tag="t", session="s", disconnected=True),
+            log.MassCancelRow(),
+        ],
+        trading_states=[log.TradingStateRow(symbol=3, state=3, cancel_open_orders=True)],
+        limits=[log.LimitsRow(account="A", max_open_orders=7)],
+    )
+    for field in ("terms", "amend_terms", "expected_versions", "mass_cancels", "trading_states", "limits"):
+        assert list(getattr(frame, field)) == list(getattr(expected, field)), field
+    assert terms.order_index == 0  # what a client may send again is not changed
+
+
+def test_symbols_that_only_rows_name_are_in_the_frame() -> None:
+    frame = log.CommandFrame.FromString(
+        command_frame([prepared(MASS_CANCEL, 0, MassCancel(symbol="ONLY"))], QUEUED_NS, "w0")
+    )
+    assert (list(frame.symbols), frame.mass_cancels[0].symbol) == (["ONLY"], 1)
+
+
+def test_an_ack_about_no_order_has_no_order_id() -> None:
+    ack = outcome.queued_ack(prepared(MASS_CANCEL, 0, MassCancel()), LogId(5, 0), 0, QUEUED_NS)
+    assert ack.order_id == ""
