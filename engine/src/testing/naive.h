@@ -1,231 +1,363 @@
-// The obvious engine: maps, lists and strings, written from the contract and sharing no code with the core. The oracle
-// of the lockstep test.
+// The obvious engine: maps, lists and strings, written from RULES.md and sharing no code with the core. The oracle of
+// the lockstep test. From here down: the commands; then naive_matching.h, naive_rules.h, naive_state.h.
 #pragma once
 
-#include <list>
-#include <map>
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "core/engine.h"
-#include "testing/commands.h"
+#include "testing/naive_contents.h"
+#include "testing/naive_matching.h"
 
 namespace ordergate::testing {
 
-class NaiveEngine {
+class NaiveEngine : public NaiveMatching {
  public:
-  NaiveEngine(std::vector<core::InstrumentLimits> instruments, std::size_t open_orders_max) : max_(open_orders_max) {
-    for (auto& instrument : instruments) limits_.emplace(instrument.symbol, instrument);
-  }
+  using NaiveMatching::NaiveMatching;
 
-  // Events of the command as describe() (print.h) writes them.
-  std::vector<std::string> apply(const New& command, std::int64_t now) {
-    start(now);
-    const Key key{command.account, command.id};
-    const std::string content = command.symbol + "/" + std::to_string(static_cast<int>(command.side)) + "/" +
-                                std::to_string(command.price) + "/" + std::to_string(command.quantity) + "/" +
-                                std::to_string(static_cast<int>(command.time_in_force)) +
-                                (command.post_only ? "/p" : "");
-    if (repeated(key, content)) return std::move(told_);
-    seen_[key] = {content, key};
-    Order& order = orders_[key];
-    order = {.terms = command};
-    if (const std::string why = refusal(command); !why.empty()) {
-      order.status = "REJECTED";
-      ++order.version;
-      tell(key, "REJECTED", &key, why);
-      return std::move(told_);
-    }
-    order.status = "OPEN";
-    order.leaves = command.quantity;
-    ++order.version;
-    tell(key, "ACCEPTED", &key, "");
-    if (command.time_in_force == core::TimeInForce::kFok && available(command) < command.quantity) {
-      cancel(key, "FOK_UNFILLED");
-      return std::move(told_);
-    }
-    match(key, order);
-    if (order.leaves > 0) {
-      if (command.time_in_force == core::TimeInForce::kGtc) {
-        side(command.symbol, command.side)[rank(command.side, command.price)].push_back(key);
-        ++resting_;
-      } else {
-        cancel(key, "IOC_REMAINDER");
-      }
+  // Events of one frame.
+  std::vector<Told> apply(const std::vector<Command>& frame, std::int64_t time) {
+    told_.clear();
+    now_ = std::max(now_, time);
+    command_ = 0;
+    if (!frame.empty()) expire();
+    for (const Command& command : frame) {
+      std::visit([this](const auto& one) { run(one); }, command);
+      ++command_;
     }
     return std::move(told_);
-  }
-
-  std::vector<std::string> apply(const Cancel& command, std::int64_t now) {
-    start(now);
-    const Key key{command.account, command.id};
-    const Key target{command.owner.empty() ? command.account : command.owner, command.target};
-    if (repeated(key, "cancel/" + target.first + "/" + target.second)) return std::move(told_);
-    const auto found = orders_.find(target);
-    const bool known = found != orders_.end() && target.first == command.account;
-    seen_[key] = {"cancel/" + target.first + "/" + target.second, known ? std::optional(target) : std::nullopt};
-    const Key* shown = known ? &target : nullptr;
-    if (command.valid_until != 0 && command.valid_until < now) {
-      tell(key, "CANCEL_REJECTED", shown, "STALE");
-    } else if (!known) {
-      tell(key, "CANCEL_REJECTED", nullptr, "UNKNOWN_ORDER");
-    } else if (found->second.leaves == 0) {
-      tell(key, "CANCEL_REJECTED", shown, "TOO_LATE");
-    } else {
-      unlist(target);
-      cancel(target, "USER");
-    }
-    return std::move(told_);
-  }
-
-  // The side as picture() writes it.
-  std::string picture(const std::string& symbol, core::Side of) {
-    std::string text;
-    for (const auto& [rank, keys] : side(symbol, of)) {
-      if (keys.empty()) continue;
-      if (!text.empty()) text += " | ";
-      text += std::to_string(std::abs(rank)) + ":";
-      const char* separator = " ";
-      for (const Key& key : keys) {
-        text += separator + key.second + " " + std::to_string(orders_[key].leaves);
-        separator = ", ";
-      }
-    }
-    return text;
   }
 
  private:
-  using Key = std::pair<std::string, std::string>;  // account, command id
-  struct Order {
-    New terms;
-    std::string status = {};
-    std::int64_t executed = 0;
-    std::int64_t leaves = 0;
-    int version = 0;
-    core::Notional notional = 0;
+  using Kind = core::EventKind;
+  using Status = core::OrderStatus;
+
+  struct Remembered {
+    std::string content = {};
+    std::uint64_t number = 0;
+    std::int64_t time = 0;
   };
-  struct Seen {
-    std::string content;
-    std::optional<Key> order;
+
+  void expire() {
+    std::vector<NaiveOrder*> due;
+    for (const auto& [account, orders] : open_of_) {
+      for (NaiveOrder* order : orders) {
+        if (order->expire_at != 0 && order->expire_at <= now_) due.push_back(order);
+      }
+    }
+    const auto when = [](const NaiveOrder* order) { return std::pair(order->expire_at, order->accepted); };
+    std::sort(due.begin(), due.end(), [&](auto* a, auto* b) { return when(a) < when(b); });
+    for (NaiveOrder* order : due) end(*order, Status::kExpired, Kind::kExpired, core::Cause::kNone, false);
+  }
+
+  void run(const New& command) {
+    const NaiveKey key{command.account, command.id};
+    if (repeated(command, own(command.account, key))) return;
+    forget_one();
+    NaiveOrder& order = orders_[key];
+    order = {.key = key,
+             .terms = command,
+             .content = content(command),
+             .total = command.quantity,
+             .price = command.price,
+             .stop_price = command.stop_price,
+             .expire_at = command.expire_at};
+    const Reason reason = is_stale(command) ? Reason::kStale : refusal(order);
+    reason == Reason::kNone ? accept(order) : refuse(order, reason);
+  }
+
+  void refuse(NaiveOrder& order, Reason reason) {
+    order.status = Status::kRejected;
+    order.reject_reason = reason;
+    ended_.push_back(order.key);
+    tell_change(order, Kind::kRejected, true).reason = reason;
+  }
+
+  void accept(NaiveOrder& order) {
+    order.status = order.is_stop() ? Status::kUntriggered : Status::kOpen;
+    order.accepted = ++acceptances_;
+    if (order.terms.time_in_force == core::TimeInForce::kDay) order.expire_at = end_of_day();
+    tell_change(order, Kind::kAccepted, true);
+    if (!order.is_stop()) {
+      const bool market = order.terms.order_type() == core::OrderType::kMarket;
+      execute(order, market ? market_limit(order) : order.price, order.terms.time_in_force, true);
+    } else if (is_met(order)) {
+      trigger(order, true);
+    } else {
+      wait(order);
+    }
+    run_stops();
+  }
+
+  void run(const Cancel& command) {
+    NaiveOrder* const order = target(command);
+    if (repeated(command, order)) return;
+    Reason reason = why_not(command, order);
+    if (reason == Reason::kNone && state(*order) == kBlocked) reason = Reason::kTradingState;
+    if (reason == Reason::kNone) return cancel(*order, core::Cause::kUser, true);
+    tell(command.account, Kind::kCancelRejected, order, true).reason = reason;
+  }
+
+  void run(const Amend& command) {
+    NaiveOrder* const order = target(command);
+    if (repeated(command, order)) return;
+    Reason reason = why_not(command, order);
+    NewTerms terms;
+    if (reason == Reason::kNone) reason = why_not_change(command, *order, terms);
+    if (reason != Reason::kNone) {
+      tell(command.account, Kind::kAmendRejected, order, true).reason = reason;
+    } else if (terms.total <= order->executed) {
+      cancel(*order, core::Cause::kUser, true);
+    } else {
+      change(*order, terms);
+      run_stops();
+    }
+  }
+
+  // An order's terms after an amend; wide, since a client's decimals may stand for anything.
+  struct NewTerms {
+    Wide price = 0;
+    Wide total = 0;
+    Wide stop_price = 0;
+    std::int64_t expire_at = 0;
   };
-  using Levels = std::map<std::int64_t, std::list<Key>>;  // by rank: the best price first
 
-  static std::int64_t rank(core::Side side, std::int64_t price) { return side == core::Side::kBuy ? -price : price; }
-  Levels& side(const std::string& symbol, core::Side side) { return books_[{symbol, static_cast<int>(side)}]; }
-  Levels& makers(const New& taker) {
-    return side(taker.symbol, taker.side == core::Side::kBuy ? core::Side::kSell : core::Side::kBuy);
+  // Refusals that cancels and amends share.
+  template <class Any>
+  Reason why_not(const Any& command, const NaiveOrder* order) {
+    if (is_stale(command)) return Reason::kStale;
+    if (order == nullptr) return Reason::kUnknownOrder;
+    if (!order->live()) return Reason::kTooLate;
+    const bool other = command.expected_version && *command.expected_version != order->version;
+    return other ? Reason::kVersionMismatch : Reason::kNone;
   }
 
-  static bool trades_at(const New& taker, std::int64_t price) {
-    if (taker.price == 0) return true;
-    return taker.side == core::Side::kBuy ? price <= taker.price : price >= taker.price;
+  // Refusals of an amend of a live order; makes the new terms.
+  Reason why_not_change(const Amend& command, const NaiveOrder& order, NewTerms& terms) {
+    if (state(order) > kActive) return Reason::kTradingState;
+    if (!command.symbol.empty() && command.symbol != order.terms.symbol) return Reason::kUnknownSymbol;
+    if (is_senseless(command, order)) return Reason::kInvalidField;
+    const core::InstrumentLimits& instrument = book(order).instrument;
+    const auto price = steps(command, command.price, command.price_digits, instrument.price_increment);
+    const auto stop = steps(command, command.stop_price, command.stop_digits, instrument.price_increment);
+    const auto total = steps(command, command.quantity, command.quantity_digits, instrument.lot_size);
+    if (!price || !stop) return Reason::kPriceIncrement;
+    if (!total) return Reason::kLotSize;
+    if (command.expire_at != 0 && command.expire_at <= now_) return Reason::kStale;
+    terms = {.price = *price != 0 ? *price : order.price,
+             .total = *total != 0 ? *total : order.total,
+             .stop_price = *stop != 0 ? *stop : order.stop_price,
+             .expire_at = command.expire_at != 0 ? command.expire_at : order.expire_at};
+    if (terms.total <= order.executed) return Reason::kNone;
+    return beyond_limits(order, terms, command.price != 0 || command.stop_price != 0);
   }
 
-  void start(std::int64_t now) {
-    now_ = now;
-    told_.clear();
+  Reason beyond_limits(const NaiveOrder& order, const NewTerms& terms, bool priced) {
+    if (too_large(order, terms.total)) return Reason::kMaxOrderQuantity;
+    if (priced && out_of_band(order, terms.price, terms.stop_price)) return Reason::kPriceBand;
+    if (keeps_priority(order, terms)) return Reason::kNone;
+    const core::Limits& most = limits(order.key.first);
+    const Wide price = order.terms.order_type() == core::OrderType::kStop ? terms.stop_price : terms.price;
+    const Wide leaves = terms.total - order.executed;
+    if (above(notional(order, price, terms.total), most.max_order_notional)) return Reason::kMaxOrderNotional;
+    const Wide others = open_notional(order.key.first) - notional(order, order.open_price(), order.leaves());
+    if (above(others + notional(order, price, leaves), most.max_open_notional)) return Reason::kMaxOpenNotional;
+    if (beyond_position(order, leaves)) return Reason::kMaxPosition;
+    if (order.terms.post_only && would_cross(order, terms.price)) return Reason::kWouldCross;
+    return overfills(order, terms.price, leaves) ? Reason::kEngineCapacity : Reason::kNone;
   }
 
-  bool repeated(const Key& key, const std::string& content) {
-    const auto found = seen_.find(key);
-    if (found == seen_.end()) return false;
-    const bool same = found->second.content == content;
-    const bool is_order = orders_.contains(key);
-    const Key* shown = found->second.order && (same || is_order) ? &*found->second.order : nullptr;
-    tell(key, same ? "DUPLICATE" : "COMMAND_REJECTED", shown, same ? "" : "ID_CONFLICT");
+  static bool keeps_priority(const NaiveOrder& order, const NewTerms& terms) {
+    return terms.price == order.price && terms.stop_price == order.stop_price && terms.total <= order.total;
+  }
+
+  static bool is_senseless(const Amend& command, const NaiveOrder& order) {
+    const bool nothing =
+        command.price == 0 && command.quantity == 0 && command.stop_price == 0 && command.expire_at == 0;
+    if (nothing || command.price < 0 || command.quantity < 0 || command.stop_price < 0) return true;
+    if (command.price != 0 && !order.is_priced()) return true;
+    if (command.stop_price != 0 && order.status != Status::kUntriggered) return true;
+    return command.expire_at != 0 && order.terms.time_in_force != core::TimeInForce::kGtd;
+  }
+
+  // The value in increments or lots; nothing if it is no multiple.
+  static std::optional<Wide> steps(const Amend& command, std::int64_t value, unsigned digits,
+                                   const core::Decimal& step) {
+    if (!command.decimal) return value;
+    Wide above = value, below = step.mantissa;
+    for (unsigned i = 0; i < step.digits; ++i) above *= 10;
+    for (unsigned i = 0; i < digits; ++i) below *= 10;
+    if (above % below != 0) return std::nullopt;
+    return above / below;
+  }
+
+  void change(NaiveOrder& order, const NewTerms& terms) {
+    const bool keeps = keeps_priority(order, terms);
+    const bool other_stop = terms.stop_price != order.stop_price;
+    const bool rested = order.rests;
+    const std::int64_t hidden = order.hidden();
+    const std::int64_t less = order.total - static_cast<std::int64_t>(terms.total);
+    if (rested && !keeps) withdraw(order);
+    order.price = static_cast<std::int64_t>(terms.price);
+    order.total = static_cast<std::int64_t>(terms.total);
+    order.stop_price = static_cast<std::int64_t>(terms.stop_price);
+    order.expire_at = terms.expire_at;
+    if (rested && keeps && less > hidden) order.shown -= less - hidden;
+    tell_change(order, Kind::kAmended, true).priority_kept = rested ? keeps : !other_stop;
+    if (rested && !keeps) {
+      execute(order, order.price, order.terms.time_in_force, true);
+    } else if (!rested && other_stop) {
+      withdraw(order);
+      is_met(order) ? trigger(order, true) : wait(order);
+    }
+  }
+
+  void run(const MassCancel& command) {
+    if (repeated(command, nullptr)) return;
+    const auto state_of_account = account_states_[command.account];
+    Reason reason = Reason::kNone;
+    if (is_stale(command)) {
+      reason = Reason::kStale;
+    } else if (std::max(engine_state_, state_of_account) == kBlocked) {
+      reason = Reason::kTradingState;
+    } else if (!command.symbol.empty() && !books_.contains(command.symbol)) {
+      reason = Reason::kUnknownSymbol;
+    }
+    if (reason != Reason::kNone) return refuse(command, reason);
+    const auto matched = open_ones([&](const NaiveOrder& order) { return matches(command, order); });
+    std::size_t canceled = 0;
+    for (NaiveOrder* order : matched) {
+      if (symbol_states_[order->terms.symbol] == kBlocked) continue;
+      cancel(*order, command.disconnected ? core::Cause::kDisconnect : core::Cause::kMassCancel, false);
+      ++canceled;
+    }
+    tell_done(command.account, matched.size(), canceled);
+  }
+
+  static bool matches(const MassCancel& command, const NaiveOrder& order) {
+    const New& terms = order.terms;
+    if (terms.account != command.account) return false;
+    if (!command.symbol.empty() && terms.symbol != command.symbol) return false;
+    if (command.side != 0 && static_cast<int>(terms.side) != command.side) return false;
+    if (!command.tag.empty() && terms.tag != command.tag) return false;
+    if (!command.session.empty() && terms.session != command.session) return false;
+    return !command.disconnected || terms.cancel_on_disconnect;
+  }
+
+  // Open orders in the order of a mass cancel.
+  template <class Predicate>
+  std::vector<NaiveOrder*> open_ones(Predicate wanted) {
+    std::vector<NaiveOrder*> found;
+    const auto take = [&](NaiveOrder* order) {
+      if (wanted(*order)) found.push_back(order);
+    };
+    for (const std::string& symbol : symbols_) {
+      for (const core::Side side : {core::Side::kBuy, core::Side::kSell}) {
+        for (const auto& [rank, orders] : book(symbol).side(side)) std::for_each(orders.begin(), orders.end(), take);
+      }
+      std::for_each(book(symbol).waiting.begin(), book(symbol).waiting.end(), take);
+    }
+    return found;
+  }
+
+  void tell_done(const std::string& account, std::size_t matched, std::size_t canceled) {
+    tell(account, Kind::kMassCancelDone, nullptr, true).what =
+        std::to_string(matched) + " matched " + std::to_string(canceled) + " canceled";
+  }
+
+  void run(const SetTradingState& command) {
+    if (repeated(command, nullptr)) return;
+    const std::string &account = command.of_account, &symbol = command.of_symbol;
+    if (is_stale(command)) return refuse(command, Reason::kStale);
+    if (!symbol.empty() && !books_.contains(symbol)) return refuse(command, Reason::kUnknownSymbol);
+    const bool unknown = command.state < kActive || command.state > kBlocked;
+    if (unknown || (!account.empty() && !symbol.empty())) return refuse(command, Reason::kInvalidField);
+    (!account.empty()  ? account_states_[account]
+     : !symbol.empty() ? symbol_states_[symbol]
+                       : engine_state_) = command.state;
+    tell(command.account, Kind::kTradingState, nullptr, true).what = "state " + std::to_string(command.state) +
+                                                                     " account " + (account.empty() ? "all" : account) +
+                                                                     " symbol " + (symbol.empty() ? "all" : symbol);
+    if (!command.cancel_open_orders) return;
+    const auto concerned = open_ones([&](const NaiveOrder& order) {
+      return (account.empty() || order.key.first == account) && (symbol.empty() || order.terms.symbol == symbol);
+    });
+    for (NaiveOrder* order : concerned) cancel(*order, core::Cause::kKillSwitch, false);
+    tell_done(command.account, concerned.size(), concerned.size());
+  }
+
+  void run(const SetLimits& command) {
+    if (repeated(command, nullptr)) return;
+    if (is_stale(command)) return refuse(command, Reason::kStale);
+    limits_[command.account] = command.limits;
+    tell(command.account, Kind::kLimits, nullptr, true).what = text(command.limits);
+  }
+
+  void run(const Tick& command) {
+    if (repeated(command, nullptr)) return;
+    if (is_stale(command)) return refuse(command, Reason::kStale);
+    tell(command.account, Kind::kTick, nullptr, true);
+  }
+
+  // Tells a command that was seen before; remembers one that was not. `subject` is what it names or entered.
+  template <class Any>
+  bool repeated(const Any& command, const NaiveOrder* subject) {
+    const NaiveKey key{command.account, command.id};
+    const NaiveOrder* const entered = own(command.account, key);
+    const auto known = entered != nullptr ? std::optional(entered->content) : remembered(key);
+    if (!known) {
+      seen_[key] = {content(command), ++commands_, now_};
+      return false;
+    }
+    if (*known == content(command)) {
+      tell(command.account, Kind::kDuplicate, subject, true);
+    } else {
+      tell(command.account, Kind::kCommandRejected, entered, true).reason = Reason::kIdConflict;
+    }
     return true;
   }
 
-  std::string refusal(const New& order) {
-    if (order.valid_until != 0 && order.valid_until < now_) return "STALE";
-    if (!limits_.contains(order.symbol)) return "UNKNOWN_SYMBOL";
-    const core::InstrumentLimits& limits = limits_[order.symbol];
-    const bool gtc = order.time_in_force == core::TimeInForce::kGtc;
-    const bool market = order.price == 0;
-    if ((market && gtc) || (order.post_only && (market || !gtc)) || order.quantity <= 0) return "INVALID_FIELD";
-    if (order.quantity > limits.max_quantity.value) return "MAX_ORDER_QUANTITY";
-    const bool banded = order.price >= limits.min_price.value && order.price <= limits.max_price.value;
-    if (!market && !banded) return "PRICE_BAND";
-    if (order.post_only && available(order) > 0) return "WOULD_CROSS";
-    if (gtc && resting_ >= max_) return "ENGINE_CAPACITY";
-    return "";
+  std::optional<std::string> remembered(const NaiveKey& key) const {
+    const auto found = seen_.find(key);
+    if (found == seen_.end()) return std::nullopt;
+    const bool lately = commands_ - found->second.number < config_.ids_window;
+    const bool young = now_ - found->second.time <= config_.ids_age.value;
+    return lately && young ? std::optional(found->second.content) : std::nullopt;
   }
 
-  std::int64_t available(const New& taker) {
-    std::int64_t sum = 0;
-    for (const auto& [rank, keys] : makers(taker)) {
-      if (!trades_at(taker, std::abs(rank))) break;
-      for (const Key& key : keys) sum += orders_[key].leaves;
-    }
-    return sum;
+  // Each order that comes in makes the engine forget one that has ended, if too many have.
+  void forget_one() {
+    if (ended_.size() <= config_.ended_orders) return;
+    orders_.erase(ended_.front());
+    ended_.pop_front();
   }
 
-  void match(const Key& key, Order& taker) {
-    Levels& levels = makers(taker.terms);
-    while (taker.leaves > 0 && !levels.empty()) {
-      auto best = levels.begin();
-      const std::int64_t price = std::abs(best->first);
-      if (!trades_at(taker.terms, price)) break;
-      const Key maker_key = best->second.front();
-      Order& maker = orders_[maker_key];
-      const std::int64_t quantity = std::min(maker.leaves, taker.leaves);
-      fill(maker, price, quantity);
-      tell(maker_key, "FILL", &maker_key, std::to_string(quantity) + "@" + std::to_string(price) + " maker");
-      fill(taker, price, quantity);
-      tell(key, "FILL", &key, std::to_string(quantity) + "@" + std::to_string(price) + " taker");
-      if (maker.leaves > 0) continue;
-      best->second.pop_front();
-      --resting_;
-      if (best->second.empty()) levels.erase(best);
-    }
+  template <class Any>
+  NaiveOrder* target(const Any& command) {
+    return own(command.account, {command.owner.empty() ? command.account : command.owner, command.target});
   }
 
-  static void fill(Order& order, std::int64_t price, std::int64_t quantity) {
-    order.executed += quantity;
-    order.leaves -= quantity;
-    order.notional += core::Notional(price) * core::Notional(quantity);
-    order.status = order.leaves == 0 ? "FILLED" : "PARTIALLY_FILLED";
-    ++order.version;
+  template <class Any>
+  bool is_stale(const Any& command) const {
+    return command.valid_until != 0 && command.valid_until < now_;
   }
 
-  void unlist(const Key& key) {
-    const New& terms = orders_[key].terms;
-    Levels& levels = side(terms.symbol, terms.side);
-    const auto level = levels.find(rank(terms.side, terms.price));
-    level->second.remove(key);
-    if (level->second.empty()) levels.erase(level);
-    --resting_;
+  template <class Any>
+  void refuse(const Any& command, Reason reason) {
+    tell(command.account, Kind::kCommandRejected, nullptr, true).reason = reason;
   }
 
-  void cancel(const Key& key, const std::string& cause) {
-    Order& order = orders_[key];
-    order.leaves = 0;
-    order.status = "CANCELED";
-    ++order.version;
-    tell(key, "CANCELED", &key, cause);
+  std::int64_t end_of_day() const {
+    constexpr std::int64_t kDay = std::int64_t{24} * 3600 * 1'000'000'000;
+    std::int64_t end = config_.trading_day_end.value;
+    if (end <= now_) end += ((now_ - end) / kDay + 1) * kDay;
+    return end;
   }
 
-  void tell(const Key& whose, const std::string& kind, const Key* about, const std::string& what) {
-    std::string line = whose.first + "#" + std::to_string(++seqs_[whose.first]) + " " + kind;
-    if (about != nullptr) {
-      const Order& order = orders_[*about];
-      line += " " + about->second + " " + order.status + " " + std::to_string(order.executed) + "+" +
-              std::to_string(order.leaves) + " v" + std::to_string(order.version);
-    }
-    told_.push_back(what.empty() ? line : line + " " + what);
-  }
-
-  std::map<std::string, core::InstrumentLimits> limits_;
-  std::size_t max_;
-  std::size_t resting_ = 0;
-  std::int64_t now_ = 0;
-  std::map<std::pair<std::string, int>, Levels> books_;
-  std::map<Key, Order> orders_;
-  std::map<Key, Seen> seen_;
-  std::map<std::string, int> seqs_;
-  std::vector<std::string> told_;
+  std::map<NaiveKey, Remembered> seen_;
+  std::uint64_t commands_ = 0;  // that were remembered
 };
 
 }  // namespace ordergate::testing

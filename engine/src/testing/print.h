@@ -1,119 +1,151 @@
-// Events and books as text, so that a test reads like the story that it tells.
+// What the core tells, and its books, as text, so that a test reads like the story that it tells.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "core/engine.h"
+#include "testing/told.h"
 
 namespace ordergate::testing {
 
-inline std::string text(core::Notional value) {
-  std::string digits;
-  for (; value != 0; value /= 10) digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(value % 10)));
-  return digits.empty() ? "0" : digits;
+// "BUY LIMIT GTC ACME" by numbers, and the labels.
+inline std::string fixed_terms(const core::Engine& engine, const core::Order& order) {
+  const core::Extras* const extras = engine.extras(order);
+  std::string terms = std::to_string(static_cast<int>(order.side)) + "/" +
+                      std::to_string(static_cast<int>(order.type)) + "/" +
+                      std::to_string(static_cast<int>(order.time_in_force)) + "/" + std::to_string(order.flags) + "/" +
+                      std::to_string(static_cast<int>(order.stp)) + "/" + std::string(engine.symbol(order.symbol));
+  if (extras == nullptr) return terms + "/0////0";
+  const auto label = [&](std::uint32_t index) { return index == 0 ? std::string() : std::string(engine.label(index)); };
+  return terms + "/" + std::to_string(extras->display.value) + "/" + label(extras->stp_group) + "/" +
+         label(extras->tag) + "/" + label(extras->session) + "/" + (extras->cancel_on_disconnect ? "1" : "0");
 }
 
-inline const char* name(core::EventKind kind) {
-  switch (kind) {
-    case core::EventKind::kAccepted:
-      return "ACCEPTED";
-    case core::EventKind::kRejected:
-      return "REJECTED";
-    case core::EventKind::kFill:
-      return "FILL";
-    case core::EventKind::kCanceled:
-      return "CANCELED";
-    case core::EventKind::kCancelRejected:
-      return "CANCEL_REJECTED";
-    case core::EventKind::kDuplicate:
-      return "DUPLICATE";
-    case core::EventKind::kCommandRejected:
-      return "COMMAND_REJECTED";
+// Reads a sink from its first event to its last.
+class SinkReader {
+ public:
+  SinkReader(const core::Engine& engine, const core::EventSink& sink) : engine_(engine), sink_(sink) {}
+
+  std::vector<Told> all() {
+    std::vector<Told> list;
+    for (std::uint32_t at = 0; at < sink_.events.size(); ++at) list.push_back(next(at));
+    return list;
   }
-  return "?";
+
+ private:
+  Told next(std::uint32_t at) {
+    const core::Event& event = sink_.events[at];
+    Told told{.account = std::string(engine_.account(event.account)),
+              .seq = event.seq.value,
+              .kind = event.kind,
+              .command = event.command,
+              .answers = event.answers,
+              .cause = event.cause,
+              .reason = event.reason,
+              .priority_kept = event.kind == core::EventKind::kAmended && event.priority_kept};
+    if (event.order != 0) add_order(told, event, at);
+    if (event.kind == core::EventKind::kFill) add_fill(told, event, at);
+    told.what = what(event.kind, at);
+    return told;
+  }
+
+  void add_order(Told& told, const core::Event& event, std::uint32_t at) {
+    const core::Order& order = engine_.order(event.order);
+    const core::Extras* const extras = engine_.extras(order);
+    told.order = order.command_id();
+    told.status = event.status;
+    told.executed = event.executed.value;
+    told.leaves = event.leaves.value;
+    told.version = event.version;
+    told.notional = event.notional;
+    told.reject_reason = order.reject_reason;
+    told.total = order.quantity.value;
+    told.price = order.price.value;
+    if (extras != nullptr) {
+      told.stop_price = extras->stop_price.value;
+      told.expire_at = extras->expire_at.value;
+    }
+    for (const core::Revision& revision : sink_.revisions) {
+      if (revision.order != event.order || revision.event <= at) continue;
+      told.total = revision.quantity.value;
+      told.price = revision.price.value;
+      told.stop_price = revision.stop_price.value;
+      told.expire_at = revision.expire_at.value;
+      break;
+    }
+    add_last_change(told, event, at);
+    const bool first = event.kind == core::EventKind::kAccepted || event.kind == core::EventKind::kRejected;
+    if (first) told.terms = fixed_terms(engine_, order);
+  }
+
+  void add_last_change(Told& told, const core::Event& event, std::uint32_t at) {
+    told.updated_at = engine_.time().value;
+    told.last_seq = event.seq.value;
+    if (core::changes_order(event.kind)) return;
+    while (changes_ < sink_.last_changes.size() && sink_.last_changes[changes_].event < at) ++changes_;
+    if (changes_ == sink_.last_changes.size() || sink_.last_changes[changes_].event != at) {
+      told.updated_at = -1;  // missing
+      return;
+    }
+    told.updated_at = sink_.last_changes[changes_].updated_at.value;
+    told.last_seq = sink_.last_changes[changes_].seq.value;
+  }
+
+  void add_fill(Told& told, const core::Event& event, std::uint32_t at) {
+    const core::Trade& trade = sink_.trades[fills_++ / 2];
+    told.liquidity = event.liquidity;
+    told.fill_price = trade.price.value;
+    told.fill_quantity = trade.quantity.value;
+    told.taker_side = trade.taker_side;
+    const std::uint32_t expected =
+        event.liquidity == core::Liquidity::kMaker ? trade.maker_event : trade.maker_event + 1;
+    if (at == expected) told.trade = trade.number.value;  // else 0: not where the trade says
+  }
+
+  std::string what(core::EventKind kind, std::uint32_t at) const {
+    if (kind == core::EventKind::kMassCancelDone) {
+      for (const auto& one : sink_.mass_cancels) {
+        if (one.event == at)
+          return std::to_string(one.matched) + " matched " + std::to_string(one.canceled) + " canceled";
+      }
+    } else if (kind == core::EventKind::kTradingState) {
+      for (const auto& one : sink_.trading_states) {
+        if (one.event != at) continue;
+        constexpr std::uint32_t kNone = core::TradingStateTold::kNone;
+        return "state " + std::to_string(static_cast<int>(one.state)) + " account " +
+               (one.account == kNone ? std::string("all") : std::string(engine_.account(one.account))) + " symbol " +
+               (one.symbol == kNone ? std::string("all") : std::string(engine_.symbol(one.symbol)));
+      }
+    } else if (kind == core::EventKind::kLimits) {
+      for (const auto& one : sink_.limits) {
+        if (one.event == at) return text(one.limits);
+      }
+    } else {
+      return "";
+    }
+    return "nothing told";
+  }
+
+  const core::Engine& engine_;
+  const core::EventSink& sink_;
+  std::size_t changes_ = 0;
+  std::size_t fills_ = 0;
+};
+
+inline std::vector<Told> told(const core::Engine& engine, const core::EventSink& sink) {
+  return SinkReader(engine, sink).all();
 }
 
-inline const char* name(core::OrderStatus status) {
-  switch (status) {
-    case core::OrderStatus::kNone:
-      return "-";
-    case core::OrderStatus::kOpen:
-      return "OPEN";
-    case core::OrderStatus::kPartiallyFilled:
-      return "PARTIALLY_FILLED";
-    case core::OrderStatus::kFilled:
-      return "FILLED";
-    case core::OrderStatus::kCanceled:
-      return "CANCELED";
-    case core::OrderStatus::kRejected:
-      return "REJECTED";
-  }
-  return "?";
+// The events in brief, one line each.
+inline std::vector<std::string> lines(const core::Engine& engine, const core::EventSink& sink) {
+  std::vector<std::string> list;
+  for (const Told& one : told(engine, sink)) list.push_back(brief(one));
+  return list;
 }
 
-inline const char* name(core::Reason reason) {
-  switch (reason) {
-    case core::Reason::kNone:
-      return "-";
-    case core::Reason::kInvalidField:
-      return "INVALID_FIELD";
-    case core::Reason::kUnknownSymbol:
-      return "UNKNOWN_SYMBOL";
-    case core::Reason::kPriceBand:
-      return "PRICE_BAND";
-    case core::Reason::kMaxOrderQuantity:
-      return "MAX_ORDER_QUANTITY";
-    case core::Reason::kIdConflict:
-      return "ID_CONFLICT";
-    case core::Reason::kStale:
-      return "STALE";
-    case core::Reason::kUnknownOrder:
-      return "UNKNOWN_ORDER";
-    case core::Reason::kTooLate:
-      return "TOO_LATE";
-    case core::Reason::kWouldCross:
-      return "WOULD_CROSS";
-    case core::Reason::kEngineCapacity:
-      return "ENGINE_CAPACITY";
-  }
-  return "?";
-}
-
-inline const char* name(core::Cause cause) {
-  switch (cause) {
-    case core::Cause::kNone:
-      return "-";
-    case core::Cause::kUser:
-      return "USER";
-    case core::Cause::kIocRemainder:
-      return "IOC_REMAINDER";
-    case core::Cause::kFokUnfilled:
-      return "FOK_UNFILLED";
-  }
-  return "?";
-}
-
-// "alice#3 FILL a1 PARTIALLY_FILLED 4+6 v2 4@100 maker": account, sequence, kind, order, status, executed + leaves,
-// version, then what the kind brings.
-inline std::string describe(const core::Engine& engine, const core::Event& event) {
-  std::string line(engine.account(event.account));
-  line += "#" + std::to_string(event.seq.value) + " " + name(event.kind);
-  if (event.order != 0) {
-    line += " ";
-    line += engine.command_id(engine.order(event.order));
-    line += std::string(" ") + name(event.status) + " " + std::to_string(event.executed.value) + "+" +
-            std::to_string(event.leaves.value) + " v" + std::to_string(event.version);
-  }
-  if (event.kind == core::EventKind::kFill) {
-    line += " " + std::to_string(event.fill_quantity.value) + "@" + std::to_string(event.fill_price.value);
-    line += event.liquidity == core::Liquidity::kMaker ? " maker" : " taker";
-  }
-  if (event.cause != core::Cause::kNone) line += std::string(" ") + name(event.cause);
-  if (event.reason != core::Reason::kNone) line += std::string(" ") + name(event.reason);
-  return line;
-}
-
-// The side from its best price on: "101: a1 4, b1 2 | 102: c1 1".
+// The side from its best price on: "101: a1 4, b1 2(+6) | 102: c1 1", what is hidden in brackets.
 inline std::string picture(const core::Engine& engine, core::Side side, std::uint32_t instrument = 0) {
   const core::Book& book = engine.book(instrument);
   std::string text;
@@ -122,9 +154,12 @@ inline std::string picture(const core::Engine& engine, core::Side side, std::uin
     text += std::to_string(price.value) + ":";
     const char* separator = " ";
     for (std::uint32_t node = book.level(side, price).head; node != 0; node = engine.nodes()[node].next) {
+      const core::Order& order = engine.order(node);
+      const core::Extras* const extras = engine.extras(order);
       text += separator;
-      text += engine.command_id(engine.order(engine.nodes()[node].order));
+      text += order.command_id();
       text += " " + std::to_string(engine.nodes()[node].leaves.value);
+      if (extras != nullptr && extras->hidden.value != 0) text += "(+" + std::to_string(extras->hidden.value) + ")";
       separator = ", ";
     }
   }
