@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway import errors
+from gateway import errors, fields
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
     from gateway.rpc import Context
+    from ordergate.v1 import order_entry_service_pb2 as pb
 
 HEARTBEAT_S = (1.0, 10.0, 60.0)
 """Least, default and longest heartbeat interval."""
+
+GRACE_MAX_S = 3600.0
+"""Longest disconnect_grace."""
 
 FIRST_MESSAGE_S = 10.0
 """Longest wait for a stream's first message: a stream that says nothing holds a place and could not be drained."""
@@ -51,8 +55,26 @@ def heartbeat_interval(given: Duration, field: str = "heartbeat_interval") -> fl
         InvalidField: it may not; `field` is its path.
     """
     low, _, high = HEARTBEAT_S
+    return _seconds(given, field, low, high)
+
+
+def session_name(hello: pb.Hello) -> tuple[str, float]:
+    """Name of the session, or "", and for how many seconds its client may be away.
+
+    Raises:
+        InvalidField: one of them is refused.
+    """
+    name = fields.label("hello.session_name", hello.session_name)
+    if not hello.HasField("disconnect_grace"):
+        return name, 0.0
+    if not name:
+        raise errors.InvalidField("hello.disconnect_grace", "disconnect_grace goes with a session_name only")
+    return name, _seconds(hello.disconnect_grace, "hello.disconnect_grace", 0.0, GRACE_MAX_S)
+
+
+def _seconds(given: Duration, field: str, low: float, high: float) -> float:
     # By hand: Duration's own conversions raise for what is no valid Duration.
     nanoseconds = given.seconds * 10**9 + given.nanos
     if not (low * 10**9 <= nanoseconds <= high * 10**9 and 0 <= given.nanos < 10**9):
-        raise errors.InvalidField(field, f"heartbeat_interval must be {low:g} s to {high:g} s")
+        raise errors.InvalidField(field, f"{fields.name_of(field)} must be {low:g} s to {high:g} s")
     return nanoseconds / 10**9

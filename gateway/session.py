@@ -18,7 +18,7 @@ import structlog
 
 from gateway import errors, outcome
 from gateway.levels import LevelAcks
-from gateway.opening import HEARTBEAT_S, first_message, heartbeat_interval
+from gateway.opening import HEARTBEAT_S, first_message, heartbeat_interval, session_name
 from gateway.rpc import internal, parse
 from gateway.start import parse_start
 from gateway.wire import length_delimited, now_ns, queued_acks
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.auth import Principal
+    from gateway.disconnect import Seat
     from gateway.feed import EventFeed
     from gateway.rpc import Context
     from gateway.streams import LogId
@@ -98,6 +99,7 @@ class Session:
         self._levels = LevelAcks(worker.hubs, worker.settings.ack_timeout_s, self.emit_ack, self._wake.set)
         self._default_level: int = _QUEUED
         self._heartbeat_s = HEARTBEAT_S[1]
+        self._seat: Seat | None = None
         self._opened_at = time.time()
         self._written_at = time.monotonic()
 
@@ -124,14 +126,15 @@ class Session:
             await asyncio.wait([ended, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
             await self._finish(tasks[1])
         finally:
-            await self._close([*tasks, ended])
+            try:
+                await self._close([*tasks, ended])
+            finally:
+                if self._seat is not None:
+                    self._seat.leave()
 
     async def _open(self, first: pb.SessionRequest) -> None:
         hello = first.hello
-        if hello.session_name:
-            raise errors.Unimplemented("hello.session_name")
-        if hello.HasField("disconnect_grace"):
-            raise errors.Unimplemented("hello.disconnect_grace")
+        name, grace_s = session_name(hello)
         if hello.default_ack_level not in command_pb2.AckLevel.values():
             raise errors.InvalidField("hello.default_ack_level", "one of QUEUED, ENGINE, PERSISTED")
         if len(hello.client) > 64:
@@ -152,6 +155,8 @@ class Session:
             self._feed_task = asyncio.create_task(self._feed.run(), name="session-feed")
             self._feed_task.add_done_callback(self._feed_done)
             cursors = self._feed.cursors()
+        if name:
+            self._seat = self._worker.named.enter(name, self._principal.accounts, grace_s)
         self.emit(self._welcome(cursors).SerializeToString())
 
     def _welcome(self, cursors: list[str]) -> pb.SessionResponse:
@@ -254,13 +259,16 @@ class Session:
             refused = [_ack(outcome.failed_ack(c, c.account, received_ns, refusal)) for c in commands]
         else:
             prepare, principal, level = self._worker.validator.prepare, self._principal, self._default_level
+            name = self._seat.name if self._seat is not None else ""
             for command in commands:
                 try:
-                    good.append(prepare(command, principal, received_ns, level))
+                    good.append(prepare(command, principal, received_ns, level, name))
                 except errors.OrdergateError as error:
                     account = command.account or principal.sole_account
                     refused.append(_ack(outcome.failed_ack(command, account, received_ns, error)))
         if good:
+            if self._seat is not None:
+                self._seat.sent(good)
             self._submit(good)
         self._emit_refused(refused)
 
