@@ -1,106 +1,80 @@
-// Names that the log uses, as small numbers: accounts and symbols.
+// Accounts: their sequences, what they have open, and what they hold.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <cstring>
-#include <deque>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/state_hash.h"
+#include "core/limits.h"
+#include "core/names.h"
 #include "core/types.h"
 
 namespace ordergate::core {
 
-// Numbers names from 0 in the order in which they are first seen.
-class Names {
- public:
-  // Number of the name, given now if it has none.
-  std::uint32_t intern(std::string_view name) {
-    const std::uint64_t key = quick_hash(name);
-    for (std::size_t at = key & mask(); slots_[at].number != kFree; at = (at + 1) & mask()) {
-      if (slots_[at].key == key && names_[slots_[at].number].text == name) return slots_[at].number;
-    }
-    return add(name, key);
-  }
-  std::string_view name(std::uint32_t number) const { return names_[number].text; }
-  // StateHash::of(name).
-  std::uint64_t hash(std::uint32_t number) const { return names_[number].hash; }
-  std::uint32_t size() const { return static_cast<std::uint32_t>(names_.size()); }
+// One account in one instrument, in lots.
+struct Exposure {
+  Wide position;             // bought less sold
+  std::array<Wide, 2> open;  // leaves of its open orders, by side
 
- private:
-  static constexpr std::uint32_t kFree = 0xFFFF'FFFFu;
-
-  struct Entry {
-    std::string text;
-    std::uint64_t hash;
-  };
-  struct Slot {
-    std::uint64_t key = 0;
-    std::uint32_t number = kFree;
-  };
-
-  // Every frame's names are looked up: eight bytes at a time, the last ones over again if they don't come out even.
-  static std::uint64_t quick_hash(std::string_view name) {
-    std::uint64_t hash = name.size();
-    std::uint64_t word = 0;
-    if (name.size() < sizeof word) {
-      for (const char c : name) word = word << 8 | static_cast<unsigned char>(c);
-      return StateHash::mix(hash ^ word << 8);
-    }
-    for (std::size_t at = 0; at + sizeof word < name.size(); at += sizeof word) {
-      std::memcpy(&word, name.data() + at, sizeof word);
-      hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-      hash ^= hash >> 29;
-    }
-    std::memcpy(&word, name.data() + name.size() - sizeof word, sizeof word);
-    return StateHash::mix(hash ^ word);
-  }
-
-  std::size_t mask() const { return slots_.size() - 1; }
-
-  std::uint32_t add(std::string_view name, std::uint64_t key) {
-    const std::uint32_t number = size();
-    names_.push_back({std::string(name), StateHash::of(name)});
-    if (2 * names_.size() > slots_.size()) {
-      std::vector<Slot> old(2 * slots_.size());
-      old.swap(slots_);
-      for (const Slot& slot : old) {
-        if (slot.number != kFree) place(slot);
-      }
-    }
-    place({key, number});
-    return number;
-  }
-
-  void place(Slot slot) {
-    std::size_t at = slot.key & mask();
-    while (slots_[at].number != kFree) at = (at + 1) & mask();
-    slots_[at] = slot;
-  }
-
-  std::deque<Entry> names_;
-  std::vector<Slot> slots_ = std::vector<Slot>(64);
+  Wide& open_of(Side side) { return open[static_cast<std::size_t>(side) - 1]; }
+  const Wide& open_of(Side side) const { return open[static_cast<std::size_t>(side) - 1]; }
 };
 
-// Accounts and the dense sequence of each one's events.
+struct alignas(64) Account {
+  Sequence last_seq;
+  Notional open_notional;  // of its open orders, in units of the shard (limits.h)
+  std::uint32_t open_orders;
+  std::uint32_t limits;  // index into LimitsBook; 0: the default ones
+  TradingState state;
+};
+
 class Accounts {
  public:
+  explicit Accounts(std::uint32_t instruments) : blocks_per_account_((instruments + kBlock - 1) / kBlock) {}
+
   std::uint32_t intern(std::string_view name) {
     const std::uint32_t number = names_.intern(name);
-    if (number == last_seqs_.size()) last_seqs_.push_back({0});
+    if (number == accounts_.size()) {
+      accounts_.push_back(
+          {.last_seq = {0}, .open_notional = 0, .open_orders = 0, .limits = 0, .state = TradingState::kActive});
+      block_of_.resize(accounts_.size() * blocks_per_account_);
+    }
     return number;
   }
   std::string_view name(std::uint32_t account) const { return names_.name(account); }
+  // Number of a name that may not be known; size() if it is not.
+  std::uint32_t find(std::string_view name) const { return names_.find(name); }
   std::uint32_t size() const { return names_.size(); }
 
-  Sequence next_seq(std::uint32_t account) { return {++last_seqs_[account].value}; }
-  Sequence last_seq(std::uint32_t account) const { return last_seqs_[account]; }
+  Account& operator[](std::uint32_t account) { return accounts_[account]; }
+  const Account& operator[](std::uint32_t account) const { return accounts_[account]; }
+  Sequence next_seq(std::uint32_t account) { return {++accounts_[account].last_seq.value}; }
+
+  // What it has in the instrument; made now if there is nothing yet. Valid until the next call.
+  Exposure& exposure(std::uint32_t account, std::uint32_t instrument) {
+    std::uint32_t& block = block_of_[account * blocks_per_account_ + instrument / kBlock];
+    if (block == 0) [[unlikely]] {
+      exposures_.emplace_back();
+      block = static_cast<std::uint32_t>(exposures_.size());
+    }
+    return exposures_[block - 1][instrument % kBlock];
+  }
+  // The same where nothing is made: nullptr.
+  const Exposure* find_exposure(std::uint32_t account, std::uint32_t instrument) const {
+    const std::uint32_t block = block_of_[account * blocks_per_account_ + instrument / kBlock];
+    return block == 0 ? nullptr : &exposures_[block - 1][instrument % kBlock];
+  }
 
  private:
+  // Instruments side by side: an account that trades one of a thousand need not have room for all.
+  static constexpr std::uint32_t kBlock = 8;
+
+  std::size_t blocks_per_account_;
   Names names_;
-  std::vector<Sequence> last_seqs_;
+  std::vector<Account> accounts_;
+  std::vector<std::uint32_t> block_of_;  // by account and instrument / kBlock; 0: none
+  std::vector<std::array<Exposure, kBlock>> exposures_;
 };
 
 }  // namespace ordergate::core

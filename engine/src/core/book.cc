@@ -25,7 +25,7 @@ bool Book::can_fill(Side side, Price limit, Quantity wanted) const {
   const Side makers = opposite(side);
   for (Price price = best(makers); price != none(makers); price = worse(makers, price)) {
     if (before(side, limit, price)) return false;
-    const Quantity here = level(makers, price).quantity;
+    const Quantity here = level(makers, price).quantity + hidden_at(makers, price);
     if (here >= wanted) return true;
     wanted -= here;
   }
@@ -63,6 +63,13 @@ void Book::reduce(Side side, std::uint32_t index, Quantity by) {
   assert(by < node.leaves);
   node.leaves -= by;
   occupied(side, node.price).quantity -= by;
+}
+
+void Book::hide(Side side, Price price, Quantity by) {
+  auto& hidden = hidden_[place(side)];
+  const auto at = hidden.try_emplace(price.value, Quantity{0}).first;
+  at->second += by;
+  if (at->second.value == 0) hidden.erase(at);
 }
 
 void Book::erase_level(Side side, Price price) {

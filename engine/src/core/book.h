@@ -32,16 +32,31 @@ class Book {
   // Oldest order at the best price of the side. REQUIRES: the side has orders.
   std::uint32_t front(Side side) const { return level(side, best(side)).head; }
 
-  // Quantity at the price; 0 if no order is there.
+  // Visible quantity at the price; 0 if no order is there.
   Quantity quantity_at(Side side, Price price) const;
 
-  // True if an incoming order of `side` finds at least `wanted` at `limit` or better.
+  // What icebergs have there beside it.
+  Quantity hidden_at(Side side, Price price) const {
+    const auto& hidden = hidden_[place(side)];
+    if (hidden.empty()) return {0};
+    const auto found = hidden.find(price.value);
+    return found == hidden.end() ? Quantity{0} : found->second;
+  }
+  // Icebergs at the price have `by` more hidden (less, if negative).
+  void hide(Side side, Price price, Quantity by);
+
+  // True if an incoming order of `side` finds at least `wanted` at `limit` or better, hidden parts included.
   bool can_fill(Side side, Price limit, Quantity wanted) const;
 
   // Puts a node with price and leaves set at the back of its level.
   void push_back(Side side, std::uint32_t node);
 
-  // Takes the node out; the caller releases it.
+  // Fetches the level of a price that will be asked for soon.
+  void prefetch(Price price) const {
+    if (near_.contains(price)) __builtin_prefetch(&near_[price], 1);
+  }
+
+  // Takes the node out.
   void remove(Side side, std::uint32_t node);
 
   // Takes `by` off the node, which keeps its place. REQUIRES: by < leaves.
@@ -82,7 +97,8 @@ class Book {
   std::array<Price, 2> best_{kNoBid, kNoAsk};  // by place()
   std::uint32_t pushes_ = 0;                   // since the window moved, up to kPushesPerMove
   Ladder near_;
-  std::array<Far, 2> far_;  // by place()
+  std::array<Far, 2> far_;                                  // by place()
+  std::array<std::map<std::int64_t, Quantity>, 2> hidden_;  // by place(); hidden parts of icebergs, by price
 };
 
 }  // namespace ordergate::core

@@ -1,8 +1,7 @@
 #include "core/engine.h"
 
 #include <algorithm>
-
-#include "core/state_hash.h"
+#include <cstring>
 
 namespace ordergate::core {
 namespace {
@@ -12,327 +11,399 @@ constexpr std::uint32_t kUnbound = 0xFFFF'FFFFu;
 OrderId id_at(const char* ids, std::size_t index) { return OrderId::read(ids + index * sizeof(OrderId)); }
 
 // How far ahead of a command the memory that it will need is asked for. A wait for memory is as long as a few commands.
-constexpr std::size_t kIdsAhead = 16;     // commands: the slot of the id
-constexpr std::size_t kSlotsAhead = 9;    // cancels: the slot of the target
-constexpr std::size_t kRecordsAhead = 6;  // cancels: the target's record
-constexpr std::size_t kNodesAhead = 3;    // cancels: its node
+constexpr std::uint32_t kIdsAhead = 16;     // commands: the bucket and the slot of the id
+constexpr std::uint32_t kLevelsAhead = 4;   // new orders: the level
+constexpr std::uint32_t kSlotsAhead = 7;    // targets: the slot
+constexpr std::uint32_t kRecordsAhead = 5;  // targets: record and node
+constexpr std::uint32_t kLinksAhead = 2;    // targets: its neighbours and level
 
-std::uint64_t content_of_cancel(const OrderId& target) {
-  return StateHash::mix(StateHash::mix(target.first) ^ target.second ^ std::uint64_t{2} << 32);
-}
+// Digests of content: fast and even, against accidents.
+class Digest {
+ public:
+  explicit Digest(std::uint64_t seed) : hash_(seed) {}
+  Digest& add(std::uint64_t value) {
+    hash_ = (hash_ ^ value) * 0x9E3779B97F4A7C15u;
+    hash_ ^= hash_ >> 29;
+    return *this;
+  }
+  Digest& add(std::string_view text) { return add(StateHash::of(text)); }
+  std::uint32_t value() const { return static_cast<std::uint32_t>(hash_ * 0xBF58476D1CE4E5B9u >> 32); }
 
-Time created_at(const CommandFrame& frame, std::uint32_t command) {
-  return {std::max<std::int64_t>(0, frame.queued_at.value - std::int64_t{frame.age_us[command]} * 1000)};
+ private:
+  std::uint64_t hash_;
+};
+
+void copy_text(char* to, std::string_view text) {
+  const std::size_t size = text.size();
+  if (size > 16) {
+    std::memcpy(to, text.data(), size);
+  } else if (size >= 8) {
+    std::memcpy(to, text.data(), 8);
+    std::memcpy(to + size - 8, text.data() + size - 8, 8);
+  } else {
+    for (std::size_t i = 0; i < size; ++i) to[i] = text[i];
+  }
 }
 
 }  // namespace
 
-Engine::Engine(EngineConfig config) : limits_(std::move(config.instruments)), nodes_(config.open_orders_max) {
-  books_.reserve(limits_.size());
-  for (const InstrumentLimits& instrument : limits_) {
+Engine::Engine(EngineConfig config)
+    : instruments_(std::move(config.instruments)),
+      units_(instruments_, config.open_orders_max),
+      trading_day_end_(config.trading_day_end),
+      open_max_(config.open_orders_max),
+      orders_(config.open_orders_max, config.ended_orders),
+      accounts_(static_cast<std::uint32_t>(instruments_.size())),
+      window_(config.ids_window, config.ids_age) {
+  markets_.reserve(instruments_.size());
+  for (const InstrumentLimits& instrument : instruments_) {
     symbols_.intern(instrument.symbol);
-    books_.emplace_back(nodes_);
-    level_may_fill_.push_back(instrument.max_quantity.value > kValueMax / nodes_.capacity());
+    markets_.emplace_back(orders_.nodes());
+    markets_.back().level_may_fill = instrument.max_quantity.value > kValueMax / open_max_;
   }
-  if (config.reserved_commands != 0) reserve(config.reserved_commands);
+  limits_.push_back(make_ready(config.default_limits, instruments_, units_));
 }
 
-// Any mix of commands: all of them may be orders, and all cancels.
-void Engine::reserve(std::uint32_t commands) {
-  constexpr std::size_t kUsualCommandId = 32;
-  orders_.reserve(commands);
-  cancels_.reserve(commands);
-  texts_.reserve(commands, kUsualCommandId);
-  ids_.reserve(commands);
-}
-
-void Engine::apply(const CommandFrame& frame, Time time, EventSink& sink) {
+void Engine::begin(const CommandFrame& frame, Time time, EventSink& sink) {
   time_ = std::max(time_, time);
-  bind(frame);
-  std::size_t new_orders = 0;
-  std::size_t cancels = 0;
-  for (std::uint32_t command = 0; command < frame.size(); ++command) {
-    const bool limited = !frame.valid_until.empty() && frame.valid_until[command].value != 0;
-    const Place place{.command = command,
-                      .account = account_of(frame, frame.account_index[command]),
-                      .stale = limited && frame.valid_until[command] < time_};
-    if (command + kIdsAhead < frame.size()) ids_.prefetch(id_at(frame.ids, command + kIdsAhead));
-    if (frame.kinds[command] == CommandKind::kNewOrder) {
-      new_order(frame, place, new_orders++, sink);
-    } else {
-      look_ahead(frame, cancels);
-      cancel_order(frame, place, cancels++, sink);
-    }
-  }
-  counters_.commands += frame.size();
+  frame_ = &frame;
+  at_ = {};
+  window_.advance(time_);
+  orders_.begin_frame();
+  bind();
+  place_ = {};
+  if (expiries_.due(time_) && frame.size() != 0) expire(sink);
+}
+
+void Engine::end(EventSink& sink) {
+  counters_.commands += frame_->size();
   counters_.events += sink.events.size();
   counters_.trades += sink.trades.size();
 }
 
-void Engine::bind(const CommandFrame& frame) {
-  frame_accounts_.assign(frame.accounts.size(), kUnbound);
+void Engine::bind() {
+  frame_accounts_.assign(frame_->accounts.size(), kUnbound);
   frame_symbols_.clear();
-  for (const std::string_view name : frame.symbols) {
+  for (const std::string_view name : frame_->symbols) {
     const std::uint32_t number = symbols_.intern(name);
     frame_symbols_.push_back({number, symbols_.hash(number)});
   }
-  const std::size_t cancels = frame.size() - frame.sides.size();
-  for (std::size_t i = 0; i < std::min(frame.size(), kIdsAhead); ++i) ids_.prefetch(id_at(frame.ids, i));
-  for (std::size_t i = 0; i < std::min(cancels, kSlotsAhead); ++i) ids_.prefetch(id_at(frame.targets, i));
+  const auto commands = static_cast<std::uint32_t>(frame_->size());
+  for (std::uint32_t i = 0; i < std::min(commands, kIdsAhead); ++i) {
+    window_.prefetch(id_at(frame_->ids, i));
+    orders_.prefetch(id_at(frame_->ids, i));
+  }
+  hints_ = {};
 }
 
-// A cancel waits four times for memory, each time for what tells where to look next: slot, record, node, neighbours.
-void Engine::look_ahead(const CommandFrame& frame, std::size_t cancel) {
-  const std::size_t cancels = frame.size() - frame.sides.size();
-  if (cancel + kSlotsAhead < cancels) ids_.prefetch(id_at(frame.targets, cancel + kSlotsAhead));
-  const auto target = [&](std::size_t ahead) -> const Order* {
-    const std::uint32_t order = cancel + ahead < cancels ? ids_.guess(id_at(frame.targets, cancel + ahead)) : 0;
-    return order != 0 ? &orders_[order] : nullptr;
-  };
-  if (const Order* order = target(kRecordsAhead)) {
-    __builtin_prefetch(order, 1);
-    __builtin_prefetch(reinterpret_cast<const char*>(order) + 64, 1);
+void Engine::look_ahead(std::uint32_t command) {
+  const std::uint32_t ahead = command + kIdsAhead;
+  if (ahead < frame_->size()) {
+    const OrderId id = id_at(frame_->ids, ahead);
+    window_.prefetch(id);
+    orders_.prefetch(id);
   }
-  if (const Order* order = target(kNodesAhead)) __builtin_prefetch(&nodes_[order->node], 1);
-  if (const Order* order = target(1); order != nullptr && order->node != 0) {
-    __builtin_prefetch(&nodes_[nodes_[order->node].next], 1);
-    __builtin_prefetch(&nodes_[nodes_[order->node].prev], 1);
+  const std::uint32_t order = at_.order + kLevelsAhead;
+  if (order < frame_->sides.size()) {
+    const std::uint32_t symbol = frame_symbols_[frame_->symbol_index[order]].number;
+    if (symbol < markets_.size()) markets_[symbol].book.prefetch(frame_->prices[order]);
+  }
+}
+
+// A target is waited for four times, each time for what tells where to look next: slot, record and node, neighbours.
+void Engine::look_ahead_of_target() {
+  const std::size_t targets = frame_->size() - frame_->sides.size();  // at most
+  const std::uint32_t now = at_.target;
+  if (now + kSlotsAhead < targets) orders_.prefetch(id_at(frame_->targets, now + kSlotsAhead));
+  if (now + kRecordsAhead < targets) {
+    const std::uint32_t order = orders_.guess(id_at(frame_->targets, now + kRecordsAhead));
+    hints_[(now + kRecordsAhead) % hints_.size()] = order;
+    __builtin_prefetch(&orders_[order], 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(&orders_[order]) + 64, 1);
+    __builtin_prefetch(&orders_.nodes()[order], 1);
+  }
+  if (now + kLinksAhead < targets) {
+    const Node& node = orders_.nodes()[hints_[(now + kLinksAhead) % hints_.size()]];
+    __builtin_prefetch(&orders_.nodes()[node.next], 1);
+    __builtin_prefetch(&orders_.nodes()[node.prev], 1);
   }
 }
 
 // Numbered at its first command and not by the frame's list, so that the division into frames has no say in it.
-std::uint32_t Engine::account_of(const CommandFrame& frame, std::uint32_t index) {
+std::uint32_t Engine::account_of(std::uint32_t index) {
   std::uint32_t& account = frame_accounts_[index];
-  if (account == kUnbound) account = accounts_.intern(frame.accounts[index]);
+  if (account == kUnbound) account = accounts_.intern(frame_->accounts[index]);
   return account;
+}
+
+void Engine::expire(EventSink& sink) {
+  while (expiries_.due(time_)) {
+    const std::uint32_t index = expiries_.front().order;
+    take_out(index);
+    orders_[index].status = OrderStatus::kExpired;
+    tell(sink, EventKind::kExpired, index, false);
+    close(index);
+  }
+}
+
+void Engine::step(EventSink& sink) {
+  const std::uint32_t command = at_.command++;
+  look_ahead(command);
+  place_.command = command;
+  place_.account = account_of(frame_->account_index[command]);
+  place_.stale = false;
+  if (!frame_->valid_until.empty()) {
+    const Time until = frame_->valid_until[command];
+    place_.stale = until.value != 0 && until < time_;
+  }
+  const CommandKind kind = frame_->kinds[command];
+  if (kind == CommandKind::kNewOrder) {
+    new_order(sink);
+  } else {
+    dispatch(kind, sink);
+  }
+  if (printed_) [[unlikely]]
+    run_triggers(sink);
+}
+
+void Engine::dispatch(CommandKind kind, EventSink& sink) {
+  switch (kind) {
+    case CommandKind::kNewOrder:
+      return new_order(sink);
+    case CommandKind::kCancelOrder:
+      return cancel_order(sink);
+    case CommandKind::kAmendOrder:
+      return amend_order(sink);
+    case CommandKind::kMassCancel:
+      return mass_cancel(sink);
+    case CommandKind::kSetTradingState:
+      return set_trading_state(sink);
+    case CommandKind::kSetLimits:
+      return set_limits(sink);
+    case CommandKind::kTick:
+      return tick(sink);
+  }
 }
 
 // Digest of a command's content, which tells a repeat from a conflict: everything that the client asked for except
 // until when and how to acknowledge it, which a client may well renew when it asks again. The id stands for account and
 // command_id.
-std::uint64_t Engine::content_of_new(const CommandFrame& frame, std::size_t row) const {
+std::uint32_t Engine::content_of_new(std::uint32_t row, const OrderTerms* terms) const {
+  const CommandFrame& frame = *frame_;
   const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
                      static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
                      static_cast<std::uint64_t>(frame.flags[row]) << 24 | std::uint64_t{1} << 32;
-  std::uint64_t hash = frame_symbols_[frame.symbol_index[row]].hash;
-  hash = StateHash::mix(hash ^ bytes);
-  hash = StateHash::mix(hash ^ static_cast<std::uint64_t>(frame.prices[row].value));
-  return StateHash::mix(hash ^ static_cast<std::uint64_t>(frame.quantities[row].value));
+  Digest digest(frame_symbols_[frame.symbol_index[row]].hash ^ bytes);
+  digest.add(word(frame.prices[row].value)).add(word(frame.quantities[row].value));
+  if (terms != nullptr) [[unlikely]] {
+    digest.add(word(terms->stop_price.value)).add(word(terms->display.value)).add(word(terms->expire_at.value));
+    digest.add(static_cast<std::uint64_t>(terms->stp)).add(terms->cancel_on_disconnect ? 1u : 0u);
+    digest.add(terms->stp_group).add(terms->tag).add(terms->session);
+  }
+  return digest.value();
 }
 
-void Engine::new_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink) {
-  const OrderId id = id_at(frame.ids, place.command);
-  const std::uint64_t content = content_of_new(frame, row);
-  if (const Known known = ids_.find(id)) return seen_before(known, content, place, sink);
+const OrderTerms* Engine::terms_of(std::uint32_t row) {
+  if (at_.terms == frame_->terms.size() || frame_->terms[at_.terms].row != row) return nullptr;
+  return &frame_->terms[at_.terms++];
+}
 
-  const std::uint32_t index = record_order(frame, place, row, id, content);
+void Engine::new_order(EventSink& sink) {
+  const std::uint32_t row = at_.order++;
+  const OrderTerms* const terms = terms_of(row);
+  const OrderId id = key();
+  const std::uint32_t content = content_of_new(row, terms);
+  if (seen_before(id, content, 0, sink)) return;
+  remember(id, content);
+  const std::uint32_t index = record(id, row, terms, content);
   Order& order = orders_[index];
-  const Reason reason = place.stale ? Reason::kStale : refusal(order);
-  if (reason == Reason::kNone) return execute(index, place, sink);
+  const Reason reason = place_.stale ? Reason::kStale : refusal(order);
+  if (reason == Reason::kNone) [[likely]]
+    return start(index, sink);
   order.reject_reason = reason;
-  change(order, OrderStatus::kRejected);
-  tell(sink, EventKind::kRejected, place, place.account, index).reason = reason;
+  order.status = OrderStatus::kRejected;
+  tell(sink, EventKind::kRejected, index, true).reason = reason;
+  orders_.end(index);
 }
 
-void Engine::cancel_order(const CommandFrame& frame, Place place, std::size_t row, EventSink& sink) {
-  const OrderId id = id_at(frame.ids, place.command);
-  const OrderId target = id_at(frame.targets, row);
-  const std::uint64_t content = content_of_cancel(target);
-  if (const Known known = ids_.find(id)) return seen_before(known, content, place, sink);
+// An order exists from its first sight on, also if it is refused: a retry must find it.
+std::uint32_t Engine::record(const OrderId& id, std::uint32_t row, const OrderTerms* terms, std::uint32_t content) {
+  const CommandFrame& frame = *frame_;
+  const std::uint32_t index = orders_.acquire(id);
+  Order& order = orders_[index];
+  if (order.extras != 0) [[unlikely]] {
+    const Extras& before = extras_[order.extras];
+    for (const std::uint32_t label : {before.stp_group, before.tag, before.session}) labels_.release(label);
+    free_extras_.push_back(order.extras);
+  }
+  order.id = id;
+  order.price = frame.prices[row];
+  order.quantity = frame.quantities[row];
+  order.executed = {0};
+  order.account = place_.account;
+  order.symbol = frame_symbols_[frame.symbol_index[row]].number;
+  order.version = 0;
+  order.extras = 0;
+  order.side = frame.sides[row];
+  order.type = frame.types[row];
+  order.time_in_force = frame.times_in_force[row];
+  order.flags = frame.flags[row];
+  order.status = OrderStatus::kNone;
+  order.reject_reason = Reason::kNone;
+  order.stp = SelfTradePrevention::kNone;
+  order.notional = 0;
+  order.queued_at = frame.queued_at;
+  order.age_us = frame.age_us[place_.command];
+  order.content = content;
+  const std::string_view text = frame.command_ids[place_.command];
+  order.command_id_size = static_cast<std::uint8_t>(text.size());
+  copy_text(order.text, text);
+  orders_.nodes()[index].rests = false;
+  if (terms != nullptr || order.time_in_force == TimeInForce::kDay || order.type >= OrderType::kStop) [[unlikely]]
+    record_terms(order, terms != nullptr ? *terms : OrderTerms{});
+  return index;
+}
 
-  std::uint32_t index = ids_.find(target).order;
-  if (index != 0 && orders_[index].account != place.account) index = 0;  // another's order: as if there were none
-  const std::uint32_t cancel = cancels_.append();
-  cancels_[cancel] = {.id = id, .content = content, .account = place.account, .order = index};
-  ids_.add_cancel(id, cancel);
+void Engine::record_terms(Order& order, const OrderTerms& terms) {
+  if (free_extras_.empty()) {
+    order.extras = static_cast<std::uint32_t>(extras_.size());
+    extras_.emplace_back();
+  } else {
+    order.extras = free_extras_.back();
+    free_extras_.pop_back();
+  }
+  if (terms.stp != SelfTradePrevention::kUnspecified) order.stp = terms.stp;
+  extras_[order.extras] = {.stop_price = terms.stop_price,
+                           .display = terms.display,
+                           .hidden = {0},
+                           .expire_at = terms.expire_at,
+                           .arrival = 0,
+                           .accepted = 0,
+                           .stp_group = labels_.use(terms.stp_group),
+                           .tag = labels_.use(terms.tag),
+                           .session = labels_.use(terms.session),
+                           .cancel_on_disconnect = terms.cancel_on_disconnect};
+}
+
+// The account's order with the id; another's is as if there were none.
+std::uint32_t Engine::own_target(const OrderId& target, std::uint32_t hint) const {
+  const std::uint32_t index = orders_.find(target, hint);
+  return index != 0 && orders_[index].account == place_.account ? index : 0;
+}
+
+std::uint64_t Engine::expected_version() {
+  const auto& rows = frame_->expected_versions;
+  if (at_.expected_version == rows.size() || rows[at_.expected_version].command != place_.command) return 0;
+  return rows[at_.expected_version++].version;
+}
+
+void Engine::cancel_order(EventSink& sink) {
+  look_ahead_of_target();
+  const std::uint32_t row = at_.target++;
+  const OrderId target = id_at(frame_->targets, row);
+  const std::uint64_t version = expected_version();
+  const OrderId id = key();
+  const std::uint32_t content = Digest(2).add(target.first).add(target.second).add(version).value();
+  const std::uint32_t index = own_target(target, hints_[row % hints_.size()]);
+  if (seen_before(id, content, index, sink)) return;
+  remember(id, content);
 
   Reason reason = Reason::kNone;
-  if (place.stale) {
+  if (place_.stale) {
     reason = Reason::kStale;
   } else if (index == 0) {
     reason = Reason::kUnknownOrder;
   } else if (!is_live(orders_[index].status)) {
     reason = Reason::kTooLate;
+  } else if (version != 0 && version != orders_[index].version) {
+    reason = Reason::kVersionMismatch;
+  } else if (state_of(orders_[index].symbol, place_.account) == TradingState::kBlocked) {
+    reason = Reason::kTradingState;
   }
-  if (reason == Reason::kNone) return cancel_rest(index, Cause::kUser, place, sink);
-  tell(sink, EventKind::kCancelRejected, place, place.account, index).reason = reason;
+  if (reason == Reason::kNone) return cancel_rest(index, Cause::kUser, true, sink);
+  show(sink, EventKind::kCancelRejected, index, reason);
 }
 
-// An order exists from its first sight on, also if it is refused: a retry must find it.
-std::uint32_t Engine::record_order(const CommandFrame& frame, Place place, std::size_t row, const OrderId& id,
-                                   std::uint64_t content) {
-  const std::uint32_t index = orders_.append();
-  orders_[index] = {.id = id,
-                    .content = content,
-                    .price = frame.prices[row],
-                    .quantity = frame.quantities[row],
-                    .executed = {0},
-                    .node = 0,
-                    .account = place.account,
-                    .symbol = frame_symbols_[frame.symbol_index[row]].number,
-                    .version = 0,
-                    .notional = 0,
-                    .created_at = created_at(frame, place.command),
-                    .queued_at = frame.queued_at,
-                    .updated_at = time_,
-                    .last_seq = {0},
-                    .command_id = texts_.add(frame.command_ids[place.command]),
-                    .side = frame.sides[row],
-                    .type = frame.types[row],
-                    .time_in_force = frame.times_in_force[row],
-                    .flags = frame.flags[row],
-                    .status = OrderStatus::kNone,
-                    .reject_reason = Reason::kNone};
-  ids_.add_order(id, index);
-  return index;
-}
-
-// Why the order is refused. The gateway has checked most of it; the engine trusts nobody. Order of precedence: symbol,
-// terms that contradict each other, quantity, price, post_only, capacity.
-Reason Engine::refusal(const Order& order) const {
-  if (order.symbol >= limits_.size()) return Reason::kUnknownSymbol;
-  const InstrumentLimits& limits = limits_[order.symbol];
-  const bool market = order.type == OrderType::kMarket;
-  const bool gtc = order.time_in_force == TimeInForce::kGtc;
-  const bool post_only = (order.flags & kPostOnly) != 0;
-  if (market && (gtc || order.price.value != 0)) return Reason::kInvalidField;
-  if (post_only && (market || !gtc)) return Reason::kInvalidField;
-  if (order.quantity.value <= 0) return Reason::kInvalidField;
-  if (order.quantity > limits.max_quantity) return Reason::kMaxOrderQuantity;
-  if (!market && (order.price < limits.min_price || order.price > limits.max_price)) return Reason::kPriceBand;
-  const Book& book = books_[order.symbol];
-  if (post_only && book.crosses(order.side, order.price)) return Reason::kWouldCross;
-  if (!gtc) return Reason::kNone;
-  // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
-  if (nodes_.full()) return Reason::kEngineCapacity;
-  if (!level_may_fill_[order.symbol]) return Reason::kNone;
-  const bool level_full = book.quantity_at(order.side, order.price).value > kValueMax - order.quantity.value;
-  return level_full ? Reason::kEngineCapacity : Reason::kNone;
-}
-
-// The command's id was used before. Nothing changes.
-void Engine::seen_before(Known known, std::uint64_t content, Place place, EventSink& sink) {
-  const bool cancel = known.cancel != 0;
-  const std::uint32_t owner = cancel ? cancels_[known.cancel].account : orders_[known.order].account;
-  const std::uint64_t before = cancel ? cancels_[known.cancel].content : orders_[known.order].content;
-  const bool ours = owner == place.account;
-  if (ours && before == content) {
-    tell(sink, EventKind::kDuplicate, place, place.account, cancel ? cancels_[known.cancel].order : known.order);
-    return;
-  }
-  Event& event = tell(sink, EventKind::kCommandRejected, place, place.account, ours ? known.order : 0);
-  event.reason = Reason::kIdConflict;
-}
-
-void Engine::execute(std::uint32_t index, Place place, EventSink& sink) {
-  Order& order = orders_[index];
-  change(order, OrderStatus::kOpen);
-  tell(sink, EventKind::kAccepted, place, place.account, index);
-  const Price limit = limit_of(order);
-  const bool fok = order.time_in_force == TimeInForce::kFok;
-  if (fok && !books_[order.symbol].can_fill(order.side, limit, order.quantity)) {
-    return cancel_rest(index, Cause::kFokUnfilled, place, sink);
-  }
-  match(index, limit, place, sink);
-  if (order.status == OrderStatus::kFilled) return;
-  if (order.time_in_force == TimeInForce::kGtc) return rest(index);
-  cancel_rest(index, Cause::kIocRemainder, place, sink);
-}
-
-Price Engine::limit_of(const Order& order) {
-  if (order.type == OrderType::kLimit) return order.price;
-  return order.side == Side::kBuy ? kMarketBuy : kMarketSell;
-}
-
-void Engine::match(std::uint32_t index, Price limit, Place place, EventSink& sink) {
-  const Order& order = orders_[index];
-  const Book& book = books_[order.symbol];
-  while (order.status != OrderStatus::kFilled && book.crosses(order.side, limit)) {
-    trade(book.front(opposite(order.side)), index, place, sink);
-  }
-}
-
-// Trades as much as both have, at the maker's price: the maker's event, then the taker's.
-void Engine::trade(std::uint32_t maker_node, std::uint32_t taker_index, Place place, EventSink& sink) {
-  const Node node = nodes_[maker_node];
-  Order& maker = orders_[node.order];
-  Order& taker = orders_[taker_index];
-  const Quantity quantity = std::min(node.leaves, taker.quantity - taker.executed);
-  Book& book = books_[taker.symbol];
-  if (quantity == node.leaves) {
-    book.remove(maker.side, maker_node);
-    nodes_.release(maker_node);
-    maker.node = 0;
+// True if the command's id was used before: nothing changes. `shown` is the order that a repeat names.
+bool Engine::seen_before(const OrderId& id, std::uint32_t content, std::uint32_t shown, EventSink& sink) {
+  const Window::Found found = window_.find(id);
+  const std::uint32_t order = orders_.find(id);
+  if (!found.known && order == 0) [[likely]]
+    return false;
+  const bool same = (found.known ? found.content : orders_[order].content) == content;
+  const std::uint32_t ours = order != 0 && orders_[order].account == place_.account ? order : 0;
+  if (same) {
+    show(sink, EventKind::kDuplicate, ours != 0 ? ours : shown, Reason::kNone);
   } else {
-    book.reduce(maker.side, maker_node, quantity);
+    show(sink, EventKind::kCommandRejected, ours, Reason::kIdConflict);
   }
-
-  const TradeNumber number{counters_.trades + sink.trades.size() + 1};
-  const auto first_event = static_cast<std::uint32_t>(sink.events.size());
-  for (const auto& [index, liquidity] : {std::pair{node.order, Liquidity::kMaker}, {taker_index, Liquidity::kTaker}}) {
-    Order& order = orders_[index];
-    order.executed += quantity;
-    order.notional += Notional(node.price.value) * Notional(quantity.value);
-    change(order, order.executed == order.quantity ? OrderStatus::kFilled : OrderStatus::kPartiallyFilled);
-    Event& event = tell(sink, EventKind::kFill, place, order.account, index);
-    event.liquidity = liquidity;
-    event.trade = number;
-    event.fill_price = node.price;
-    event.fill_quantity = quantity;
-  }
-  sink.trades.push_back({.number = number,
-                         .symbol = taker.symbol,
-                         .taker_side = taker.side,
-                         .price = node.price,
-                         .quantity = quantity,
-                         .maker_event = first_event,
-                         .taker_event = first_event + 1});
+  return true;
 }
 
-void Engine::rest(std::uint32_t index) {
+// An event that changes the order: how it is now, in a new version.
+Event& Engine::tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers) {
   Order& order = orders_[index];
-  order.node = nodes_.acquire();
-  nodes_[order.node] = {
-      .leaves = order.leaves(), .price = order.price, .next = 0, .prev = 0, .order = index, .reserved = 0};
-  books_[order.symbol].push_back(order.side, order.node);
-}
-
-// Ends what is left of an order, whether it rests or has just come in.
-void Engine::cancel_rest(std::uint32_t index, Cause cause, Place place, EventSink& sink) {
-  Order& order = orders_[index];
-  if (order.node != 0) {
-    books_[order.symbol].remove(order.side, order.node);
-    nodes_.release(order.node);
-    order.node = 0;
-  }
-  change(order, OrderStatus::kCanceled);
-  tell(sink, EventKind::kCanceled, place, order.account, index).cause = cause;
-}
-
-void Engine::change(Order& order, OrderStatus status) {
-  order.status = status;
-  order.updated_at = time_;
-  ++order.version;
-}
-
-Event& Engine::tell(EventSink& sink, EventKind kind, Place place, std::uint32_t account, std::uint32_t index) {
-  Event& event = sink.events.emplace_back();
+  Event& event = sink.events.append();
   event.kind = kind;
-  event.command = place.command;
-  event.account = account;
-  event.seq = accounts_.next_seq(account);
-  if (index == 0) return event;
-  Order& order = orders_[index];
-  if (changes_order(kind)) order.last_seq = event.seq;
-  event.order = index;
-  event.last_seq = order.last_seq;
+  event.reason = Reason::kNone;
+  event.cause = Cause::kNone;
+  event.liquidity = Liquidity::kNone;
   event.status = order.status;
+  event.answers = answers;
+  event.priority_kept = false;
+  event.command = place_.command;
+  event.account = order.account;
+  event.order = index;
+  event.version = ++order.version;
+  event.seq = accounts_.next_seq(order.account);
+  event.executed = order.executed;
+  event.leaves = order.leaves();
+  event.notional = order.notional;
+  order.updated_at = time_;
+  order.last_seq = event.seq;
+  return event;
+}
+
+// An answer that changes no order: it shows one (or none, 0) as it is.
+Event& Engine::show(EventSink& sink, EventKind kind, std::uint32_t index, Reason reason) {
+  Event& event = tell_account(sink, kind, place_.account, reason);
+  if (index == 0) return event;
+  const Order& order = orders_[index];
+  event.status = order.status;
+  event.order = index;
   event.version = order.version;
   event.executed = order.executed;
   event.leaves = order.leaves();
-  event.updated_at = order.updated_at;
   event.notional = order.notional;
+  sink.last_changes.push_back({static_cast<std::uint32_t>(sink.events.size() - 1), order.updated_at, order.last_seq});
   return event;
+}
+
+Event& Engine::tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason) {
+  Event& event = sink.events.append();
+  event = {};
+  event.kind = kind;
+  event.reason = reason;
+  event.answers = true;
+  event.command = place_.command;
+  event.account = account;
+  event.seq = accounts_.next_seq(account);
+  return event;
+}
+
+std::optional<AccountView> Engine::account_view(std::string_view name) const {
+  const std::uint32_t account = accounts_.find(name);
+  if (account == accounts_.size()) return std::nullopt;
+  AccountView view{.limits = limits_of(account).given,
+                   .open_orders = accounts_[account].open_orders,
+                   .open_notional = units_.decimal(accounts_[account].open_notional),
+                   .positions = {}};
+  for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
+    const Exposure* exposure = accounts_.find_exposure(account, instrument);
+    if (exposure == nullptr || exposure->position == 0) continue;
+    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position));
+  }
+  return view;
 }
 
 }  // namespace ordergate::core

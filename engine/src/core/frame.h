@@ -9,7 +9,8 @@
 
 namespace ordergate::core {
 
-// Rows of ordergate.log.v1.CommandFrame for what is rare. `symbol` is an index into CommandFrame::symbols, or kNoSymbol.
+// Rows of ordergate.log.v1.CommandFrame for what is rare. `symbol` is an index into CommandFrame::symbols, or
+// kNoSymbol.
 inline constexpr std::uint32_t kNoSymbol = 0xFFFF'FFFFu;
 
 struct OrderTerms {
@@ -61,8 +62,8 @@ struct LimitsChange {
 
 // Columns of ordergate.log.v1.CommandFrame, decoded and checked by the caller:
 // REQUIRES: kinds, keys, command_ids, account_index, age_us have one element per command; symbol_index to
-// quantities one per new order; targets one per cancel or amend; amend_* one per amend; mass_cancels, trading_states and
-// limits one per command of that kind; valid_until one per command or none at all; terms, amend_terms and
+// quantities one per new order; targets one per cancel or amend; amend_* one per amend; mass_cancels, trading_states
+// and limits one per command of that kind; valid_until one per command or none at all; terms, amend_terms and
 // expected_versions in strictly rising order of what they belong to (expected_versions only to cancels and amends);
 // enumerations hold named values; indices are in range; command ids have 1 to kCommandIdMax bytes, other texts of
 // rows at most that; times are not negative; the decimals' digits are at most 18; at most kFrameCommandsMax commands.
@@ -91,8 +92,8 @@ struct CommandFrame {
   const char* targets;  // 16 bytes each
   std::span<const ExpectedVersion> expected_versions;
 
-  std::span<const Price> amend_prices;          // 0: unchanged
-  std::span<const Quantity> amend_quantities;   // 0: unchanged
+  std::span<const Price> amend_prices;           // 0: unchanged
+  std::span<const Quantity> amend_quantities;    // 0: unchanged
   std::span<const std::uint32_t> amend_symbols;  // index into symbols, or kNoSymbol
   std::span<const AmendTerms> amend_terms;
 

@@ -38,12 +38,17 @@ constexpr Quantity& operator-=(Quantity& a, Quantity b) { return a = a - b; }
 // Sum of price × quantity. Quantities of one order sum up to less than 2^62 and prices are below 2^62 (instruments.h
 // refuses more), so that 128 bits can't overflow.
 using Notional = unsigned __int128;
+// Sums of quantities over many orders.
+using Wide = __int128;
 
 // Largest price and quantity of any instrument. Leaves room for sentinels and for one addition.
 inline constexpr std::int64_t kValueMax = std::int64_t{1} << 62;
 // Limits of MARKET orders: they cross every price there is, but not the sentinel of an empty side (book.h).
 inline constexpr Price kMarketBuy{std::numeric_limits<std::int64_t>::max() - 1};
 inline constexpr Price kMarketSell{std::numeric_limits<std::int64_t>::min() + 1};
+
+// The bits of a number, for digests.
+constexpr std::uint64_t word(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
 // Hash of (account, command_id): names a command, and for a new order its order.
 struct OrderId {
@@ -154,6 +159,9 @@ enum class Cause : std::uint8_t {
   kFokUnfilled = 7
 };
 enum class Liquidity : std::uint8_t { kNone = 0, kMaker = 1, kTaker = 2 };
+
+// True for orders whose rest stays in the book.
+constexpr bool stays(TimeInForce time_in_force) { return time_in_force <= TimeInForce::kGtd; }
 
 // Bits of a new order's flags (ordergate.log.v1.OrderFlag).
 inline constexpr std::uint8_t kPostOnly = 1;

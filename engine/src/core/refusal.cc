@@ -1,0 +1,143 @@
+// Engine: why an order is not taken. The gateway has checked most of it; the engine trusts nobody.
+#include <algorithm>
+
+#include "core/engine.h"
+
+namespace ordergate::core {
+bool Engine::can_rest(const Order& order) {
+  return order.type >= OrderType::kStop || (order.type == OrderType::kLimit && stays(order.time_in_force));
+}
+
+TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const {
+  return std::max({state_, markets_[symbol].state, accounts_[account].state});
+}
+
+// Order of precedence: RULES.md.
+Reason Engine::refusal(const Order& order) const {
+  if (order.symbol >= markets_.size()) return Reason::kUnknownSymbol;
+  const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0;
+  if (!plain || order.quantity.value <= 0 || order.price.value == 0) {
+    const Reason reason = refusal_of_terms(order);
+    if (reason != Reason::kNone) return reason;
+  }
+  if (state_of(order.symbol, order.account) != TradingState::kActive) return Reason::kTradingState;
+  const ReadyLimits& limits = limits_of(order.account);
+  if (order.quantity > instruments_[order.symbol].max_quantity ||
+      order.quantity.value > limits.instruments[order.symbol].max_quantity) {
+    return Reason::kMaxOrderQuantity;
+  }
+  const Reason price = refusal_of_price(order);
+  if (price != Reason::kNone) return price;
+  if (limits.any) [[unlikely]] {
+    const Reason exposure = refusal_of_exposure(order, order.quantity, open_price(order), {0}, {0});
+    if (exposure != Reason::kNone) return exposure;
+  }
+  if ((order.flags & kPostOnly) != 0 && markets_[order.symbol].book.crosses(order.side, order.price)) {
+    return Reason::kWouldCross;
+  }
+  if (!can_rest(order)) return Reason::kNone;
+  // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
+  if (open_ >= open_max_) return Reason::kEngineCapacity;
+  return refusal_of_room(order, order.quantity, order.price);
+}
+
+Reason Engine::refusal_of_terms(const Order& order) const {
+  static constexpr Extras kNone{};
+  const Extras& extras = order.extras == 0 ? kNone : extras_[order.extras];
+  const bool limit = order.type == OrderType::kLimit || order.type == OrderType::kStopLimit;
+  const bool stop = order.type == OrderType::kStop || order.type == OrderType::kStopLimit;
+  const bool gtd = order.time_in_force == TimeInForce::kGtd;
+  const bool lasts = stays(order.time_in_force);
+  if (order.quantity.value <= 0) return Reason::kInvalidField;
+  if ((order.price.value != 0) != limit) return Reason::kInvalidField;
+  if ((extras.stop_price.value != 0) != stop) return Reason::kInvalidField;
+  if (order.type == OrderType::kMarket && lasts) return Reason::kInvalidField;
+  if ((extras.expire_at.value != 0) != gtd) return Reason::kInvalidField;
+  if ((order.flags & kPostOnly) != 0 && (order.type != OrderType::kLimit || !lasts)) return Reason::kInvalidField;
+  if (extras.display.value < 0 || extras.display > order.quantity) return Reason::kInvalidField;
+  if (extras.display.value != 0 && (!limit || !lasts)) return Reason::kInvalidField;
+  return gtd && extras.expire_at <= time_ ? Reason::kStale : Reason::kNone;
+}
+
+// Limit and stop price against the instrument's allowed prices and the bands.
+Reason Engine::refusal_of_price(const Order& order) const {
+  const InstrumentLimits& limits = instruments_[order.symbol];
+  const auto allowed = [&](Price price) { return price >= limits.min_price && price <= limits.max_price; };
+  const bool limited = order.type == OrderType::kLimit || order.type == OrderType::kStopLimit;
+  if (limited && !allowed(order.price)) return Reason::kPriceBand;
+  const bool waits = order.type >= OrderType::kStop;
+  const Price stop_price = waits ? extras_[order.extras].stop_price : Price{0};
+  if (waits && !allowed(stop_price)) return Reason::kPriceBand;
+  const std::uint32_t band = band_of(order);
+  if (band == 0 || !limited) return Reason::kNone;
+  return within_band(order.price, waits ? stop_price : reference(order.symbol), band) ? Reason::kNone
+                                                                                      : Reason::kPriceBand;
+}
+
+// The narrower of the instrument's and the account's; 0 if there is none.
+std::uint32_t Engine::band_of(const Order& order) const {
+  const std::uint32_t instrument = instruments_[order.symbol].band_ppm;
+  const std::uint32_t account = limits_of(order.account).band_ppm;
+  if (instrument == 0 || account == 0) return instrument + account;
+  return std::min(instrument, account);
+}
+
+// Before the first trade the price of the instrument file; 0 if there is none.
+Price Engine::reference(std::uint32_t symbol) const {
+  const Price last = markets_[symbol].last;
+  return last.value != 0 ? last : instruments_[symbol].reference_price;
+}
+
+bool Engine::within_band(Price price, Price reference, std::uint32_t band_ppm) const {
+  if (reference.value == 0) return true;
+  const Wide distance = Wide{reference.value} * band_ppm / 1'000'000;
+  const Wide off = Wide{price.value} - reference.value;
+  return off <= distance && -off <= distance;
+}
+
+Notional Engine::notional_of(std::uint32_t symbol, Price price, Quantity quantity) const {
+  return Notional(price.value) * Notional(quantity.value) * units_.unit(symbol);
+}
+
+// The price by which an order counts: limit, else stop, else what a MARKET order would probably pay.
+Price Engine::open_price(const Order& order) const {
+  if (order.price.value != 0) return order.price;
+  if (order.type == OrderType::kStop) return extras_[order.extras].stop_price;
+  const Price last = reference(order.symbol);
+  if (last.value != 0) return last;
+  const Side makers = opposite(order.side);
+  const Price best = markets_[order.symbol].book.best(makers);
+  return best == Book::none(makers) ? Price{0} : best;
+}
+
+// The account's limits, for an order of this quantity and price that takes the place of what is open already (0:
+// nothing). Quantity is the total; what was executed of it is in the position.
+Reason Engine::refusal_of_exposure(const Order& order, Quantity quantity, Price price, Quantity open_before,
+                                   Price price_before) const {
+  const ReadyLimits& limits = limits_of(order.account);
+  if (!limits.any) return Reason::kNone;
+  const Account& account = accounts_[order.account];
+  const Quantity leaves = quantity - order.executed;
+  if (notional_of(order.symbol, price, quantity) > limits.max_order_notional) return Reason::kMaxOrderNotional;
+  if (can_rest(order)) {
+    if (open_before.value == 0 && account.open_orders >= limits.max_open_orders) return Reason::kMaxOpenOrders;
+    const Notional others = account.open_notional - notional_of(order.symbol, price_before, open_before);
+    if (others + notional_of(order.symbol, price, leaves) > limits.max_open_notional) return Reason::kMaxOpenNotional;
+  }
+  const Exposure* exposure = accounts_.find_exposure(order.account, order.symbol);
+  const Wide position = exposure == nullptr ? 0 : exposure->position;
+  const Wide open = exposure == nullptr ? 0 : exposure->open_of(order.side) - open_before.value;
+  const Wide reach = (order.side == Side::kBuy ? position : -position) + open + leaves.value;
+  return reach > limits.instruments[order.symbol].max_position ? Reason::kMaxPosition : Reason::kNone;
+}
+
+// The sum of a level must stay below kValueMax.
+Reason Engine::refusal_of_room(const Order& order, Quantity quantity, Price price) const {
+  const Market& market = markets_[order.symbol];
+  if (!market.level_may_fill || order.type == OrderType::kStop) return Reason::kNone;
+  const std::int64_t there =
+      market.book.quantity_at(order.side, price).value + market.book.hidden_at(order.side, price).value;
+  return there > kValueMax - quantity.value ? Reason::kEngineCapacity : Reason::kNone;
+}
+
+}  // namespace ordergate::core
