@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INT64_MAX = 2**63 - 1
+_BAND_DIGITS = 6
+_BAND_MAX = 1000
+_LIMIT_DIGITS = 18
+_LIMIT_MANTISSA = 2**62
 _CACHE_ENTRIES_MAX = 65_536
 """Decimal texts remembered per instrument and kind; a feed repeats its prices, and a hit costs a tenth of a parse."""
 
@@ -103,6 +108,10 @@ class Instrument:
     digest_line: str = field(repr=False)
     shard: int = 0
     """Shard that the symbol belongs to, for ever."""
+    reference_price: str = ""
+    """Price that bands are measured from before the first trade; empty: none."""
+    price_band: str = ""
+    """Largest distance of a limit price from the last trade, as a part of it; empty: no band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,8 @@ def load_instruments(path: Path, shards: int = 1) -> Instruments:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InstrumentError(f"{path}: {error}") from error
     rows = document.pop("instrument", None)
+    common = _day_line(path, document.pop("trading_day_end", "00:00"))
+    common += _limits_line(path, document.pop("default_limits", {}))
     if document:
         raise InstrumentError(f"{path}: unknown key {next(iter(document))!r}")
     if not isinstance(rows, list) or not rows:
@@ -138,11 +149,20 @@ def load_instruments(path: Path, shards: int = 1) -> Instruments:
             raise InstrumentError(f"{path}: instrument {instrument.symbol!r} is there twice")
         found[instrument.symbol] = instrument
     ordered = dict(sorted(found.items(), key=lambda item: item[0].encode()))
-    text = "".join(i.digest_line for i in ordered.values())
+    text = "".join(i.digest_line for i in ordered.values()) + common
     return Instruments(ordered, hashlib.sha256(text.encode()).hexdigest())
 
 
-_KEYS = {"symbol", "price_increment", "lot_size", "min_price", "max_price", "max_quantity"}
+_KEYS = {
+    "symbol",
+    "price_increment",
+    "lot_size",
+    "min_price",
+    "max_price",
+    "max_quantity",
+    "reference_price",
+    "price_band",
+}
 
 
 def _instrument(path: Path, row: dict[str, Any], shards: int) -> Instrument:
@@ -159,9 +179,78 @@ def _instrument(path: Path, row: dict[str, Any], shards: int) -> Instrument:
     largest = _steps(where, row, "max_quantity", quantity)
     if low > high:
         raise InstrumentError(f"{where}: min_price is above max_price")
+    reference = _reference_price(where, row, price, low, high)
+    band = _band(where, row)
     texts = [plain(_decimal(where, row, k)) for k in ("min_price", "max_price", "max_quantity")]
-    line = "\t".join([symbol, price.text, quantity.text, *texts]) + "\n"
-    return Instrument(symbol, price, quantity, low, high, largest, line, crc32c(symbol.encode()) % shards)
+    texts.append(plain(Decimal(reference)) if reference else "")
+    line = "\t".join([symbol, price.text, quantity.text, *texts, band]) + "\n"
+    shard = crc32c(symbol.encode()) % shards
+    return Instrument(symbol, price, quantity, low, high, largest, line, shard, reference, band)
+
+
+def _reference_price(where: str, row: dict[str, Any], price: Grid, low: int, high: int) -> str:
+    if "reference_price" not in row:
+        return ""
+    ticks = _steps(where, row, "reference_price", price)
+    if not low <= ticks <= high:
+        raise InstrumentError(f"{where}: reference_price is outside of min_price to max_price")
+    return price.format(ticks)
+
+
+def _band(where: str, row: dict[str, Any]) -> str:
+    if "price_band" not in row:
+        return ""
+    band = plain(_decimal(where, row, "price_band"))
+    if len(band.partition(".")[2]) > _BAND_DIGITS or Decimal(band) > _BAND_MAX:
+        raise InstrumentError(
+            f"{where}: price_band must have at most {_BAND_DIGITS} fraction digits and be {_BAND_MAX} or less"
+        )
+    return band
+
+
+def _day_line(path: Path, value: object) -> str:
+    """Digest's line of the end of the trading day."""
+    if not isinstance(value, str) or not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise InstrumentError(f'{path}: trading_day_end must be a time of day (UTC) such as "22:00"; it is {value!r}')
+    return f"trading_day_end\t{value}\n"
+
+
+_LIMITS = (
+    "max_order_quantity",
+    "max_order_notional",
+    "max_open_orders",
+    "max_open_notional",
+    "max_position",
+    "price_band",
+)
+
+
+def _limits_line(path: Path, limits: object) -> str:
+    """Digest's line of the limits of accounts that have none of their own."""
+    where = f"{path}: default_limits"
+    if not isinstance(limits, dict):
+        raise InstrumentError(f"{where} must be a table")
+    if unknown := set(limits) - set(_LIMITS):
+        raise InstrumentError(f"{where}: unknown key {min(unknown)!r}")
+    return "\t".join(["default_limits", *(_limit(where, limits, key) for key in _LIMITS)]) + "\n"
+
+
+def _limit(where: str, limits: dict[str, Any], key: str) -> str:
+    value = limits.get(key)
+    if value is None:
+        return ""
+    if key == "price_band":
+        return _band(where, limits)
+    if key == "max_open_orders":
+        if type(value) is not int or not 0 < value < 2**32:
+            raise InstrumentError(
+                f"{where}: max_open_orders must be a whole number above 0, such as 1000; it is {value!r}"
+            )
+        return str(value)
+    text = plain(_decimal(where, limits, key))
+    if len(text.partition(".")[2]) > _LIMIT_DIGITS or int(text.replace(".", "")) >= _LIMIT_MANTISSA:
+        raise InstrumentError(f"{where}: {key} has more than {_LIMIT_DIGITS} digits")
+    return text
 
 
 def _decimal(where: str, row: dict[str, Any], key: str) -> Decimal:

@@ -171,6 +171,8 @@ class MarketData:
                     max_price=i.price.format(i.max_price_ticks),
                     max_quantity=i.quantity.format(i.max_quantity_lots),
                     shard=i.shard,
+                    reference_price=i.reference_price,
+                    price_band=i.price_band,
                 )
                 for i in (known[s] for s in wanted)
             ]

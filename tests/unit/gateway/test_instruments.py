@@ -35,6 +35,25 @@ def load(tmp_path: Path, text: str, shards: int = 1) -> object:
         (ONE + 'min_price="11"\n', "min_price is above"),
         (ONE.replace('"X"', '"a b"'), "symbol"),
         ("[[instrument", "i.toml"),
+        (ONE + 'reference_price="0.005"\n', "reference_price is not a multiple"),
+        (ONE + 'reference_price="10.01"\n', "reference_price is outside"),
+        (ONE + 'min_price="2"\nreference_price="1.99"\n', "reference_price is outside"),
+        (ONE + 'reference_price=""\n', "reference_price must be"),
+        (ONE + 'price_band="0"\n', "price_band must be a decimal"),
+        (ONE + "price_band=0.1\n", "price_band must be a decimal"),
+        (ONE + 'price_band="0.0000001"\n', "price_band must have at most 6"),
+        (ONE + 'price_band="1000.1"\n', "price_band must have at most 6"),
+        ('trading_day_end="24:00"\n' + ONE, "trading_day_end must be a time"),
+        ('trading_day_end="9:30"\n' + ONE, "trading_day_end must be a time"),
+        ("trading_day_end=09:30:00\n" + ONE, "trading_day_end must be a time"),
+        ("default_limits=1\n" + ONE, "default_limits must be a table"),
+        ("[default_limits]\nx=1\n" + ONE, "default_limits: unknown key 'x'"),
+        ("[default_limits]\nmax_open_orders=0\n" + ONE, "max_open_orders must be a whole number"),
+        ('[default_limits]\nmax_open_orders="5"\n' + ONE, "max_open_orders must be a whole number"),
+        ("[default_limits]\nmax_open_orders=4294967296\n" + ONE, "max_open_orders must be a whole number"),
+        ("[default_limits]\nmax_position=5\n" + ONE, "max_position must be a decimal"),
+        ('[default_limits]\nmax_position="4611686018427387904"\n' + ONE, "max_position has more than 18"),
+        ('[default_limits]\nprice_band="2000"\n' + ONE, "price_band must have at most 6"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
@@ -52,8 +71,33 @@ def test_the_digest_is_that_of_the_normalised_lines(tmp_path: Path) -> None:
     path.write_text(
         ONE.replace('"X"', '"b"').replace('"0.01"', '"0.0100"') + ONE.replace('"X"', '"a"').replace('"10"', '"010"')
     )
-    lines = "a\t0.01\t1\t0.01\t10\t5\nb\t0.01\t1\t0.01\t10\t5\n"
+    lines = "a\t0.01\t1\t0.01\t10\t5\t\t\nb\t0.01\t1\t0.01\t10\t5\t\t\n"
+    lines += "trading_day_end\t00:00\ndefault_limits\t\t\t\t\t\t\n"
     assert load_instruments(path).digest == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_the_digest_covers_bands_limits_and_the_day(tmp_path: Path) -> None:
+    path = tmp_path / "i.toml"
+    path.write_text(
+        """
+        trading_day_end = "21:05"
+        [default_limits]
+        price_band = "0.050"
+        max_order_quantity = "010.50"
+        max_order_notional = "1e3"
+        max_open_orders = 7
+        max_open_notional = "4611686018427387903"
+        max_position = "0.000000000000000001"
+        """
+        + ONE
+        + 'reference_price="9.50"\nprice_band="1000.0"\n'
+    )
+    instruments = load_instruments(path)
+    lines = "X\t0.01\t1\t0.01\t10\t5\t9.5\t1000\ntrading_day_end\t21:05\n"
+    lines += "default_limits\t10.5\t1000\t7\t4611686018427387903\t0.000000000000000001\t0.05\n"
+    assert instruments.digest == hashlib.sha256(lines.encode()).hexdigest()
+    instrument = instruments.by_symbol["X"]
+    assert (instrument.reference_price, instrument.price_band) == ("9.50", "1000")
 
 
 @pytest.mark.parametrize(
