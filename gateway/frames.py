@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
@@ -15,7 +16,7 @@ from ordergate.v1 import order_pb2
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from gateway.instruments import Instruments
+    from gateway.instruments import Instrument, Instruments
 
 FORMAT = 1
 KEY_BYTES = 16
@@ -196,10 +197,47 @@ def queued_order(
         )
         if frame.limit_price_ticks[row]:
             order.limit_price = instrument.price.format(frame.limit_price_ticks[row])
+        for terms in frame.terms:
+            if terms.order_index == row:
+                _put_terms(order, terms, instrument)
     except (IndexError, KeyError) as error:
         raise FrameError(f"command {index}: {error!r}") from None
     order.leaves_quantity = order.quantity
     return order
+
+
+def _put_terms(order: order_pb2.Order, terms: commands.OrderTerms, instrument: Instrument) -> None:
+    """The less usual terms of an order, as far as it has them."""
+    if terms.stop_price_ticks:
+        order.stop_price = instrument.price.format(terms.stop_price_ticks)
+    if terms.display_lots:
+        order.display_quantity = instrument.quantity.format(terms.display_lots)
+    if terms.expire_at_ns:
+        order.expire_at.CopyFrom(timestamp(terms.expire_at_ns))
+    order.self_trade_prevention = terms.self_trade_prevention  # type: ignore[assignment]
+    order.stp_group = terms.stp_group
+    order.tag = terms.tag
+    order.cancel_on_disconnect = terms.cancel_on_disconnect
+    order.session_name = terms.session
+
+
+def _add_terms(order: order_pb2.Order, frame: commands.CommandFrame, row: int, instrument: Instrument) -> None:
+    """Adds the less usual terms of the frame's new order `row`, if it has any."""
+    at = bisect_left(frame.terms, row, key=lambda terms: terms.order_index)
+    if at == len(frame.terms) or frame.terms[at].order_index != row:
+        return
+    terms = frame.terms[at]
+    if terms.stop_price_ticks:
+        order.stop_price = instrument.price.format(terms.stop_price_ticks)
+    if terms.display_lots:
+        order.display_quantity = instrument.quantity.format(terms.display_lots)
+    if terms.expire_at_ns:
+        order.expire_at.CopyFrom(timestamp(terms.expire_at_ns))
+    order.self_trade_prevention = terms.self_trade_prevention  # type: ignore[assignment]
+    order.stp_group = terms.stp_group
+    order.tag = terms.tag
+    order.session_name = terms.session
+    order.cancel_on_disconnect = terms.cancel_on_disconnect
 
 
 def timestamp(ns: int) -> Timestamp:

@@ -127,6 +127,37 @@ def test_a_queued_order_has_all_its_terms_and_times() -> None:
     assert frames.queued_order(frame, 1, "a", instruments) is None
 
 
+def test_a_queued_order_has_its_less_usual_terms() -> None:
+    instruments = load_instruments(ROOT / "instruments.toml")
+    frame = command_frame(("a", "1"), ("a", "2"), ("a", "c"), ("a", "3"))
+    frame.kinds = b"\1\1\2\1"
+    frame.terms.add(order_index=0, tag="first")
+    frame.terms.add(
+        order_index=2,
+        stop_price_ticks=12345,
+        display_lots=50_000_000,
+        expire_at_ns=NOW_NS + 1000,
+        self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_DECREMENT,
+        stp_group="g",
+        tag="third",
+        session="s",
+        cancel_on_disconnect=True,
+    )
+    first, second, third = (frames.queued_order(frame, n, "a", instruments) for n in (0, 1, 3))
+    assert first is not None
+    assert (first.tag, first.stop_price, first.session_name) == ("first", "", "")
+    assert second is not None
+    assert second.tag == ""
+    assert third is not None
+    assert (third.stop_price, third.display_quantity, third.expire_at) == (
+        "123.45",
+        "0.50000000",
+        frames.timestamp(NOW_NS + 1000),
+    )
+    assert (third.self_trade_prevention, third.stp_group) == (order_pb2.SELF_TRADE_PREVENTION_DECREMENT, "g")
+    assert (third.tag, third.session_name, third.cancel_on_disconnect) == ("third", "s", True)
+
+
 def test_rows_of_new_orders_are_counted_without_the_cancels_before_them() -> None:
     instruments = load_instruments(ROOT / "instruments.toml")
     frame = command_frame(("a", "c1"), ("a", "o1"), ("a", "c2"), ("a", "o2"))
