@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from gateway.errors import Draining, InvalidField, PermissionDenied, Unauthenticated
+from gateway.ids import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -97,6 +98,19 @@ class Principal:
             self.require(account, *scopes, field=field)
         return frozenset(accounts) or self.accounts
 
+    def followed(self, accounts: Collection[str], field: str = "accounts") -> frozenset[str]:
+        """As `chosen` for reading; the scope admin covers `OPERATIONS`, if it is named.
+
+        Raises:
+            PermissionDenied: the token does not cover one of them.
+        """
+        if OPERATIONS not in accounts:
+            return self.chosen(accounts, "trade", "read", field=field)
+        if "admin" not in self.scopes:
+            raise PermissionDenied(f"account {OPERATIONS!r} needs the scope admin", field=field)
+        others = [account for account in accounts if account != OPERATIONS]
+        return frozenset((OPERATIONS,)) | (self.chosen(others, "trade", "read", field=field) if others else set())
+
     def account_or_sole(self, account: str, *scopes: str) -> str:
         """`account`, or the token's only one if it is empty; covered by the token.
 
@@ -168,7 +182,9 @@ class Authenticator:
         accounts, scopes = claims.get("accounts", ()), claims.get("scopes", ())
         if not (_texts(accounts) and _texts(scopes)):
             raise Unauthenticated("the token lacks the claims accounts and scopes (lists of texts)")
-        return Principal(str(claims["sub"]), frozenset(accounts), frozenset(scopes), float(claims["exp"]))
+        # Whatever a token claims: nobody trades as `OPERATIONS`.
+        covered = frozenset(accounts) - {OPERATIONS}
+        return Principal(str(claims["sub"]), covered, frozenset(scopes), float(claims["exp"]))
 
 
 def _texts(value: Any) -> bool:
@@ -197,13 +213,15 @@ def issue_token(
         audience: `aud`.
 
     Raises:
-        ValueError: no account, a malformed account, or an unknown scope.
+        ValueError: no account, a malformed or reserved account, or an unknown scope.
     """
     if not accounts:
         raise ValueError("a token needs at least one account")
     for account in accounts:
         if not 1 <= len(account) <= _ACCOUNT_LENGTH_MAX or not all("!" <= c <= "~" for c in account):
             raise ValueError(f"account {account!r} must be 1 to 64 printable ASCII characters without spaces")
+        if account == OPERATIONS:
+            raise ValueError(f"account {account!r} is reserved; the scope admin may follow it")
     if unknown := set(scopes) - SCOPES:
         raise ValueError(f"unknown scope {min(unknown)!r}; there are {', '.join(sorted(SCOPES))}")
     now = int(time.time())

@@ -11,11 +11,13 @@ from ordergate.engine.v1 import engine_service_pb2 as engine_pb
 from ordergate.engine.v1.engine_service_pb2_grpc import EngineServiceStub
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Self
 
     from ordergate.engine.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
 
     ApplyCall = grpc.aio.StreamStreamCall[engine_pb.ApplyRequest, engine_pb.ApplyResponse]
+    BooksCall = grpc.aio.UnaryStreamCall[engine_pb.FollowBooksRequest, engine_pb.FollowBooksResponse]
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """Largest message either way: one frame of thousands of commands, each of which may trade with many orders."""
@@ -76,8 +78,23 @@ class EngineChannels:
         Raises:
             grpc.aio.AioRpcError: the engine is away, or did not answer within `timeout_s` seconds.
         """
-        spare = (self._active + 1) % len(self._stubs)
-        return await self._stubs[spare].GetStatus(engine_pb.GetStatusRequest(state_hash=state_hash), timeout=timeout_s)
+        return await self._spare.GetStatus(engine_pb.GetStatusRequest(state_hash=state_hash), timeout=timeout_s)
+
+    async def limits(self, account: str, *, timeout_s: float) -> engine_pb.GetLimitsResponse:
+        """Limits in force for an account and what it uses of them, asked for on a spare channel.
+
+        Raises:
+            grpc.aio.AioRpcError: the engine is away, or did not answer within `timeout_s` seconds.
+        """
+        return await self._spare.GetLimits(engine_pb.GetLimitsRequest(account=account), timeout=timeout_s)
+
+    def follow_books(self, symbols: Iterable[str]) -> BooksCall:
+        """Opens a stream of these instruments' books on a spare channel; it fails at once if the engine is away."""
+        return self._spare.FollowBooks(engine_pb.FollowBooksRequest(symbols=sorted(symbols)))
+
+    @property
+    def _spare(self) -> EngineServiceAsyncStub:
+        return self._stubs[(self._active + 1) % len(self._stubs)]
 
     async def answers(self, timeout_s: float) -> bool:
         """True if every channel of the pool gets an answer within `timeout_s` seconds; warms them up."""

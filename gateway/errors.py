@@ -13,9 +13,11 @@
      ├── Unauthenticated       UNAUTHENTICATED      no token of ours, or an expired one
      ├── PermissionDenied      PERMISSION_DENIED    account or scope not in the token
      ├── NotFound              NOT_FOUND            no such order of the caller
+     │    └── NoSuchBook       NOT_FOUND            no such instrument to follow
+     ├── Refused               FAILED_PRECONDITION  the engine refused the command; its reason tells why
      ├── Stale                 FAILED_PRECONDITION  valid_until has passed
      ├── QueueFull             RESOURCE_EXHAUSTED   nothing stored, retry later
-     ├── Unavailable           UNAVAILABLE          queue or database not reached; disposition tells
+     ├── Unavailable           UNAVAILABLE          queue, database or engine not reached; disposition tells
      ├── Draining              UNAVAILABLE          this worker shuts down
      ├── AckTimeout            DEADLINE_EXCEEDED    stored, but the awaited level was not reached in time
      ├── CursorExpired         OUT_OF_RANGE         older than what is kept
@@ -158,6 +160,26 @@ class NotFound(OrdergateError):
     reason = pb.REASON_NOT_FOUND
 
 
+class NoSuchBook(NotFound):
+    """No such instrument to follow."""
+
+    reason = pb.REASON_UNKNOWN_SYMBOL
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text, field=field)
+
+
+class Refused(OrdergateError):
+    """The engine refused a command that is not an order's; its own reason and disposition stand."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, failure: pb.Failure) -> None:
+        super().__init__(failure.text, field=failure.field)
+        self.reason = failure.reason
+        self.disposition = failure.disposition
+
+
 class Stale(OrdergateError):
     """valid_until has passed."""
 
@@ -176,7 +198,7 @@ class QueueFull(OrdergateError):
 
 
 class Unavailable(OrdergateError):
-    """Queue or database can't be reached; the disposition tells what became of the command."""
+    """Queue, database or engine can't be reached; the disposition tells what became of the command."""
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = pb.REASON_QUEUE_UNAVAILABLE

@@ -43,7 +43,7 @@ class OrderEvents:
         silence_s = HEARTBEAT_S[1]
         if request.HasField("heartbeat_interval"):
             silence_s = heartbeat_interval(request.heartbeat_interval)
-        accounts = principal.chosen(request.accounts, "trade", "read")
+        accounts = principal.followed(request.accounts)
         start = parse_start(request.start if request.HasField("start") else None, len(worker.hubs))
         wake = asyncio.Event()
         feed = worker.make_feed(accounts, start, wake.set)

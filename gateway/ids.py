@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+OPERATIONS = "_ordergate"
+"""Account of commands that concern no single account: ticks, and trading states of a symbol or of all. No token covers
+it; who has the scope admin may follow it."""
+
 _VERSION = tuple(bytes([0x80 | (b & 0x0F)]) for b in range(256))
 _VARIANT = tuple(bytes([0x80 | (b & 0x3F)]) for b in range(256))
 _HEX = frozenset("0123456789abcdef")

@@ -210,7 +210,7 @@ def order_of_row(key: bytes, row: Mapping[str, Any], instruments: Instruments) -
         raise Internal(f"symbol {row['symbol']!r} of a stored order is not among the instruments")
     price, quantity = instrument.price, instrument.quantity
     executed: int = row["executed_lots"]
-    ticks = row["limit_price_ticks"]
+    ticks, stop_ticks, display = row["limit_price_ticks"], row["stop_price_ticks"], row["display_lots"]
     return order_pb2.Order(
         order_id=key_text(key),
         client_order_id=row["client_order_id"],
@@ -221,6 +221,14 @@ def order_of_row(key: bytes, row: Mapping[str, Any], instruments: Instruments) -
         time_in_force=row["time_in_force"],
         quantity=quantity.format(row["quantity_lots"]),
         limit_price="" if ticks is None else price.format(ticks),
+        stop_price="" if stop_ticks is None else price.format(stop_ticks),
+        display_quantity="" if display is None else quantity.format(display),
+        expire_at=None if row["expire_at"] is None else _timestamp(row["expire_at"]),
+        tag=row["tag"] or "",
+        self_trade_prevention=row["self_trade_prevention"],
+        stp_group=row["stp_group"] or "",
+        cancel_on_disconnect=row["cancel_on_disconnect"],
+        session_name=row["session_name"] or "",
         post_only=bool(row["flags"] & command_frame_pb2.ORDER_FLAG_POST_ONLY),
         status=row["status"],
         executed_quantity=quantity.format(executed),

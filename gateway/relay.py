@@ -113,7 +113,7 @@ class Relay:
                     )
                 ]
                 lease = Lease(lease_client, keys, self._name, settings.lease_ttl_ms)
-                address = settings.engine.replace("{shard}", str(keys.shard))
+                address = settings.engine_of(keys.shard)
                 channels = await stack.enter_async_context(EngineChannels(address, settings.relay_channels))
                 links = RelayLinks(reader, producer, plain, channels, lease)
                 while await self._take(lease):

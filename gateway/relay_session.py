@@ -1,6 +1,8 @@
 """One session of the relay: a stream to the engine, from its hello to its end, and all that flows through it.
 
     log ── feed ──▶ window ── write ──▶ engine ── receive ──▶ window ── publish ──▶ events stream
+     ▲                                             │
+     └──────────────────── tick ───────────────────┘ (when an order is due to expire)
 
 Each arrow is one task. A session ends by raising; the next one finds out anew where to go on, so that no step needs
 a repair of its own.
@@ -19,6 +21,7 @@ import structlog
 from gateway.relay_feed import CommandFeed, LogBroken, LogState, command_ids, read_log_state, require_command
 from gateway.relay_janitor import Janitor
 from gateway.relay_publisher import FinalOrders, Publisher
+from gateway.relay_ticker import Ticker
 from gateway.relay_window import CONFIRM_FRAMES, Stamp, Window, log_id
 from gateway.streams import ZERO, Keys, LogId
 from ordergate.engine.v1 import engine_service_pb2 as engine_pb
@@ -90,13 +93,18 @@ class RelaySession:
         self._incoming = asyncio.Event()
         self._all_published = asyncio.Event()
         self._window = Window(0, 0, ZERO, ZERO, Stamp(0))
+        self._ticker: Ticker | None = None
         self._tail: LogId | None = None
-        self.caught_up = False
-        """True once all that the log held when its end was reached is applied and published."""
+        self._level = asyncio.Event()
         self.instance = ""
         """The engine's instance; empty before its welcome."""
         self.moved_at = 0.0
         """When something was applied or published last, or the session opened (monotonic)."""
+
+    @property
+    def caught_up(self) -> bool:
+        """True once all that the log held when its end was reached is applied and published."""
+        return self._level.is_set()
 
     @property
     def published(self) -> LogId:
@@ -193,6 +201,8 @@ class RelaySession:
         window.expect(await command_ids(plain, keys, published, applied), self.moved_at)
         window.receive(first)
         self._window = window
+        self._ticker = Ticker(plain, keys, self._links.lease.epoch, window, origin=self._links.lease.holder)
+        self._ticker.told(first.next_expiry_ns)
         self.instance = welcome.instance
         self._incoming.set()
         self._changed.set()
@@ -215,6 +225,7 @@ class RelaySession:
             group.create_task(self._publish(epoch), name="relay-publish")
             group.create_task(self._finals.run(), name="relay-cache")
             group.create_task(self._janitor.run(), name="relay-janitor")
+            group.create_task(self._tick(), name="relay-tick")
             group.create_task(self._finish(feeding), name="relay-finish")
 
     async def _feed(self, feed: CommandFeed) -> None:
@@ -251,9 +262,11 @@ class RelaySession:
 
     async def _receive(self, call: ApplyCall) -> None:
         """The only reader of the stream."""
+        assert self._ticker is not None
         try:
             while isinstance(response := await call.read(), engine_pb.ApplyResponse):
                 self._window.receive(response)
+                self._ticker.told(response.next_expiry_ns)
                 self._all_published.clear()
                 self._incoming.set()
                 self._moved()
@@ -275,6 +288,12 @@ class RelaySession:
                 self._finals.offer(batch)
             self._all_published.set()
 
+    async def _tick(self) -> None:
+        """Ticks are for an engine that is level: before that, what it says is due may be done already further on."""
+        assert self._ticker is not None
+        await self._level.wait()
+        await self._ticker.run()
+
     async def _finish(self, feeding: asyncio.Task[None]) -> None:
         """Once asked to stop: no more reading, all that was read is published, then the end."""
         await self._stopping.wait()
@@ -294,7 +313,7 @@ class RelaySession:
 
     def _look_whether_level(self) -> None:
         if self._tail is not None and min(self.applied, self.published) >= self._tail:
-            self.caught_up = True
+            self._level.set()
             self._changed.set()
 
 

@@ -46,6 +46,11 @@ class Stamp:
         self._last_ns = last_ns
         self._clock_ns = clock_ns
 
+    @property
+    def last_ns(self) -> int:
+        """The time given last, in ns since 1970."""
+        return self._last_ns
+
     def entry(self, frame: Frame) -> engine_pb.CommandEntry:
         """The frame as the engine takes it. Call once for each frame, in their order."""
         recorded = frame.time_ns
@@ -77,6 +82,8 @@ class Window:
         self._bytes_read = 0
         self._bytes_sent = 0
         self._unconfirmed = 0
+        self.sent = applied
+        """Last command frame that was given to the engine."""
         self.published = published
         """Last event frame in the events stream."""
         self.applied = applied
@@ -106,6 +113,11 @@ class Window:
         """Published frames that the engine has not been told of."""
         return self._unconfirmed
 
+    @property
+    def sent_ns(self) -> int:
+        """Engine time of the last frame that was given to the engine."""
+        return self._stamp.last_ns
+
     def next_request(self, *, confirm_from: int = CONFIRM_FRAMES) -> engine_pb.ApplyRequest | None:
         """The next message to the engine; None if there is nothing to say, or no room to say it.
 
@@ -117,6 +129,7 @@ class Window:
             length = len(self._outbox[0].data)
             if self._bytes_sent and self._bytes_sent + length > self._bytes_max:
                 break
+            self.sent = self._outbox[0].id
             entries.append(self._stamp.entry(self._outbox.popleft()))
             size += length
             self._bytes_read -= length

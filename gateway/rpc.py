@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Context = grpc.aio.ServicerContext[bytes, bytes]
     StreamHandler = Callable[[Context], Awaitable[None]]
-    """A stream in reader/writer style; it raises OrdergateError only before it writes."""
+    """A stream in reader/writer style; an OrdergateError that it raises is the status that the stream ends with."""
     UnaryHandler = Callable[[bytes, Context], Awaitable[bytes]]
 
 _log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ def unary(
 
 
 def stream(handle: StreamHandler, name: str) -> StreamHandler:
-    """A streaming RPC: turns what `handle` raises before its first message into a status."""
+    """A streaming RPC: turns what `handle` raises into a status."""
 
     async def call(context: Context) -> None:
         try:

@@ -12,10 +12,12 @@ import grpc
 import structlog
 
 from gateway import errors, readiness, reflection, rpc
+from gateway.admin import Operations
 from gateway.auth import STREAM_LIFE_S, SecretError
 from gateway.database import Database
 from gateway.follow import OrderEvents
 from gateway.lookup import OrderLookup
+from gateway.market_data import Books
 from gateway.opening import first_message
 from gateway.query import OrderQueries
 from gateway.redis_check import check_redis
@@ -171,6 +173,7 @@ def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> No
     """Every service in one place."""
     auth = worker.authenticator
     entry, admin, market = OrderEntry(worker), Administration(worker), MarketData(worker)
+    operations, books = Operations(worker), Books(worker)
     lookup = OrderLookup(worker.hubs, worker.redis, database, worker.instruments, worker.settings.cache_ttl_s)
     queries = OrderQueries(lookup)
     events = OrderEvents(worker)
@@ -219,11 +222,17 @@ def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> No
         ),
         rpc.service_handler(
             ad.DESCRIPTOR.services_by_name["AdminService"],
-            {"Status": rpc.unary(admin.status, ad.StatusRequest, auth)},
+            {
+                "Status": rpc.unary(admin.status, ad.StatusRequest, auth),
+                "SetTradingState": rpc.unary(operations.set_trading_state, ad.SetTradingStateRequest, auth),
+                "GetLimits": rpc.unary(operations.get_limits, ad.GetLimitsRequest, auth),
+                "SetLimits": rpc.unary(operations.set_limits, ad.SetLimitsRequest, auth),
+            },
         ),
         rpc.service_handler(
             md.DESCRIPTOR.services_by_name["MarketDataService"],
             {"ListInstruments": rpc.unary(market.list_instruments, md.ListInstrumentsRequest, auth)},
+            server_streams={"FollowBook": rpc.server_stream(books.follow_book, "FollowBook")},
         ),
         worker.health.handler(),
     ]

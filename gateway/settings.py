@@ -98,6 +98,10 @@ class Settings:
     log_level: str = "info"
     """debug, info, warning or error."""
 
+    def engine_of(self, shard: int) -> str:
+        """Address of this shard's engine: `{shard}` in `engine` stands for its number."""
+        return self.engine.replace("{shard}", str(shard))
+
 
 def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from flags (`given`, None where not given) over `ORDERGATE_*` over defaults.

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from gateway.entries import read_one
 from gateway.errors import AckTimeout, Internal, OrdergateError
 from gateway.frames import KEY_BYTES, FrameError, read_event_frame
-from ordergate.v1 import event_pb2, failure_pb2, order_events_service_pb2, order_pb2
+from ordergate.v1 import event_pb2, failure_pb2, limits_pb2, order_events_service_pb2, order_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 _RETRY_S = 0.2
 
+_MASS_CANCEL_DONE = event_pb2.EVENT_KIND_MASS_CANCEL_DONE
+
 
 class Verdict(NamedTuple):
     """The engine's decision on one command."""
@@ -34,7 +36,7 @@ class Verdict(NamedTuple):
     engine_time_ns: int
     """Engine time of it, ns since 1970."""
     kind: event_pb2.EventKind.ValueType
-    """Kind of the command's first event."""
+    """Kind of the command's answer."""
     reason: failure_pb2.Reason.ValueType
     """Why the command was refused; REASON_UNSPECIFIED if it was not."""
     duplicate: bool
@@ -43,6 +45,10 @@ class Verdict(NamedTuple):
     """The command's order after the command's last event about it; None if there is no order to show."""
     failure: failure_pb2.Failure | None
     """Why the command was refused, in full; None if it was not."""
+    mass_cancel: event_pb2.MassCancelResult | None = None
+    """What the command canceled; None if it was no mass cancel, and no trading state that cancels."""
+    limits: limits_pb2.Limits | None = None
+    """The limits that the command set; None if it set none."""
 
 
 class VerdictDesk:
@@ -143,37 +149,54 @@ class VerdictDesk:
 def read_verdicts(frame: event_frame_pb2.EventFrame, wanted: Container[int]) -> dict[int, Verdict]:
     """Verdicts on the `wanted` commands, by their index in the command frame.
 
-    The command's own order is that of its first event; what the command did to others (makers) is not looked at.
-    A command without an event has no verdict.
+    The verdict is the command's first answering event (`answers`), its order that of the last one about the same order.
+    What the command did to others (makers, triggered stops, orders of a mass cancel), and what the time did before
+    it (expiries), is not looked at. A command without an answer has no verdict.
 
     Raises:
         FrameError: the frame's columns and its events disagree.
     """
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    ids = frame.order_ids
+    closing: dict[int, int] = {}
+    ids, kinds = frame.order_ids, frame.kinds
+    answers = frame.answers or _all_answer(frame)
+    if len(answers) != len(kinds) or len(kinds) != len(frame.command_index):
+        raise FrameError(f"{len(kinds)} kinds, {len(answers)} answers, {len(frame.command_index)} command indexes")
     for event, command in enumerate(frame.command_index):
         if command not in wanted:
             continue
-        opening = first.setdefault(command, event)
-        if ids[KEY_BYTES * event : KEY_BYTES * (event + 1)] == ids[KEY_BYTES * opening : KEY_BYTES * (opening + 1)]:
-            last[command] = event
+        if kinds[event] == _MASS_CANCEL_DONE:
+            closing[command] = event
+        if answers[event]:
+            opening = first.setdefault(command, event)
+            if ids[KEY_BYTES * event : KEY_BYTES * (event + 1)] == ids[KEY_BYTES * opening : KEY_BYTES * (opening + 1)]:
+                last[command] = event
     opened = _EventReader(frame)
     try:
-        return {c: _verdict(frame, opened.event(first[c]), opened.event(last[c])) for c in first}
+        return {c: _verdict(frame, opened, first[c], last[c], closing.get(c)) for c in first}
     except (IndexError, DecodeError) as error:
         raise FrameError(f"events of commands: {error!r}") from None
 
 
-def _verdict(frame: event_frame_pb2.EventFrame, first: event_pb2.OrderEvent, last: event_pb2.OrderEvent) -> Verdict:
-    kind = first.kind
+def _all_answer(frame: event_frame_pb2.EventFrame) -> bytes:
+    """For frames from before there was `answers`: a command's first event tells its order, and no other did."""
+    return b"\1" * len(frame.kinds)
+
+
+def _verdict(
+    frame: event_frame_pb2.EventFrame, opened: _EventReader, first: int, last: int, closing: int | None
+) -> Verdict:
+    answer, after = opened.event(first), opened.event(last)
     return Verdict(
         frame.engine_time_ns,
-        kind,
-        first.failure.reason,
-        kind == event_pb2.EVENT_KIND_DUPLICATE,
-        last.order if last.HasField("order") else None,
-        first.failure if first.HasField("failure") else None,
+        answer.kind,
+        answer.failure.reason,
+        answer.kind == event_pb2.EVENT_KIND_DUPLICATE,
+        after.order if after.HasField("order") else None,
+        answer.failure if answer.HasField("failure") else None,
+        None if closing is None else opened.event(closing).mass_cancel,
+        answer.limits if answer.HasField("limits") else None,
     )
 
 

@@ -11,6 +11,9 @@ from redis.exceptions import RedisError
 
 from gateway import errors, redis_client
 from gateway.auth import Authenticator, read_secret
+from gateway.book_desk import BookDesk
+from gateway.disconnect import NamedSessions
+from gateway.engine import EngineChannels
 from gateway.feed import EventFeed
 from gateway.health import Health
 from gateway.hub import Hub
@@ -58,10 +61,14 @@ class Worker:
         self.redis = redis_client.open_commands(settings)
         self.queues = [self._queue(shard) for shard in range(settings.shards)]
         self.hubs = [self._hub(queue) for queue in self.queues]
+        self.engines = [EngineChannels(settings.engine_of(shard), 1) for shard in range(settings.shards)]
+        """To ask each shard's engine; orders never go this way."""
+        self.books = [BookDesk(n, engine, self.instruments.by_symbol) for n, engine in enumerate(self.engines)]
         self.health = Health(SERVICES)
         self.readiness = Readiness(self.redis, self.health, self.queues, settings.queue_memory_permille)
         self.sessions: set[Session] = set()
         self.draining = asyncio.Event()
+        self.named = NamedSessions(self.queues, self.hubs, self.draining)
 
     def _queue(self, shard: int) -> CommandQueue:
         settings = self.settings
@@ -94,14 +101,20 @@ class Worker:
             raise errors.Unavailable("the event log can't be read now") from error
 
     async def run(self) -> None:
-        """Keeps all parts going until cancelled, or until `stop_queues` was called and they are empty."""
-        async with asyncio.TaskGroup() as group:
-            for queue in self.queues:
-                group.create_task(queue.run(), name=f"queue-{queue.shard}")
-            for hub in self.hubs:
-                group.create_task(hub.run(), name=f"hub-{hub.shard}")
-            group.create_task(self.readiness.run(), name="readiness")
-            group.create_task(self._tick(), name="tick")
+        """Keeps all parts going until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for queue in self.queues:
+                    group.create_task(queue.run(), name=f"queue-{queue.shard}")
+                for hub in self.hubs:
+                    group.create_task(hub.run(), name=f"hub-{hub.shard}")
+                for shard, desk in enumerate(self.books):
+                    group.create_task(desk.run(), name=f"books-{shard}")
+                group.create_task(self.readiness.run(), name="readiness")
+                group.create_task(self._tick(), name="tick")
+        finally:
+            for engine in self.engines:
+                await engine.close()
 
     async def _tick(self) -> None:
         while True:
@@ -118,6 +131,8 @@ class Worker:
         """
         self.health.end()
         self.draining.set()
+        for desk in self.books:
+            desk.end(errors.Draining())
         away = errors.Draining().failure()
         deadline = time.monotonic() + grace_s
         for session in list(self.sessions):

@@ -32,10 +32,6 @@ NOT_BUILT = {
     "OrderEntryService/Resolve",
     "OrderQueryService/ListOrders",
     "OrderQueryService/ListFills",
-    "AdminService/SetTradingState",
-    "AdminService/GetLimits",
-    "AdminService/SetLimits",
-    "MarketDataService/FollowBook",
 }
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 

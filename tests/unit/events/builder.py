@@ -17,6 +17,12 @@ FILL = event_pb2.EVENT_KIND_FILL
 CANCELED = event_pb2.EVENT_KIND_CANCELED
 CANCEL_REJECTED = event_pb2.EVENT_KIND_CANCEL_REJECTED
 DUPLICATE = event_pb2.EVENT_KIND_DUPLICATE
+EXPIRED = event_pb2.EVENT_KIND_EXPIRED
+TRIGGERED = event_pb2.EVENT_KIND_TRIGGERED
+AMENDED = event_pb2.EVENT_KIND_AMENDED
+MASS_CANCEL_DONE = event_pb2.EVENT_KIND_MASS_CANCEL_DONE
+TRADING_STATE = event_pb2.EVENT_KIND_TRADING_STATE
+LIMITS = event_pb2.EVENT_KIND_LIMITS
 OPEN = order_pb2.ORDER_STATUS_OPEN
 NOW_NS = 1_800_000_000_123_456_000
 
@@ -35,6 +41,10 @@ class Told:
     executed: int = 0
     padding: str = ""
     """Makes the event larger."""
+    answers: bool | None = None
+    """Whether it answers its command; None in all rows: a frame from before there was that column."""
+    details: event_pb2.OrderEvent | None = None
+    """What else the event tells."""
 
 
 @dataclass
@@ -78,6 +88,8 @@ class EventLog:
             cursor=str(Cursor(self.shard, frame_id, index)),
             shard=self.shard,
         )
+        if told.details is not None:
+            event.MergeFrom(told.details)
         if told.order:
             event.order.CopyFrom(self.order(told, seq))
         if told.reason:
@@ -112,6 +124,8 @@ class EventLog:
             frame.leaves_lots.append(100_000_000 - told.executed)
             frame.versions.append(1)
             frame.executed_notionals.append("")
+        if any(told.answers is not None for told in rows):
+            frame.answers = bytes(bool(told.answers) for told in rows)
         for account, part in parts.items():
             part.events = b"".join(blobs[account])
             frame.account_events.append(part)
