@@ -37,7 +37,7 @@ Every option is also an environment variable: ORDERGATE_REDIS_URL for --redis-ur
 
 --check asks Postgres whether a persister is at work on every shard, prints a line, and exits with
   0  every shard had a sign of life in the last 15 s (each batch is one; an idle persister gives one every 5 s)
-  1  a shard had none, or never had a persister
+  1  a shard had none, or never had a persister, or the database has the schema of another version
   3  Postgres can't be asked
 It fits compose's and Kubernetes' health checks. A standby is healthy while another persister is active.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from persistence.migrate import load_migrations
 from persistence.statements import statement
 
 if TYPE_CHECKING:
@@ -23,23 +24,29 @@ async def check(settings: Settings) -> tuple[int, str]:
     """Exit status and a line for people.
 
     Every shard must have shown a sign of life within `AGE_MAX_S`. A persister does so with each batch and, when there
-    is nothing to write, every few seconds as long as it reaches Redis and holds the shard's lock.
+    is nothing to write, every few seconds as long as it reaches Redis and holds the shard's lock. And the schema must
+    be that of this version: with another one it is another version's persister that is at work.
     """
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             connection = await asyncpg.connect(settings.postgres_dsn)
             try:
+                schema = await connection.fetchval(statement("migrate", "newest"))
                 rows = await connection.fetch(statement("session", "heartbeats"))
             finally:
                 connection.terminate()
     except asyncpg.UndefinedTableError:
-        rows = []
+        schema, rows = None, []
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return UNREACHABLE, f"Postgres can't be asked: {error!r}"
+    known = load_migrations()[-1].version
+    if schema not in {None, known}:
+        return UNHEALTHY, f"the database has schema {schema}, this version needs {known}"
     ages = {row["shard"]: row["age_s"] for row in rows}
     for shard in range(settings.shards):
         if shard not in ages:
             return UNHEALTHY, f"shard {shard}: no persister was ever active"
         if ages[shard] > AGE_MAX_S:
             return UNHEALTHY, f"shard {shard}: last sign of life {ages[shard]:.0f} s ago"
-    return HEALTHY, f"{settings.shards} shard(s) alive, oldest sign of life {max(ages.values()):.1f} s ago"
+    oldest = max(ages.values())
+    return HEALTHY, f"{settings.shards} shard(s) alive, oldest sign of life {oldest:.1f} s ago, schema {known}"

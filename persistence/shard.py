@@ -203,11 +203,13 @@ class ShardPersister:
         self._attempts = 0
         counters = self.counters
         counters.batches += 1
-        counters.orders += len(rows.orders)
-        counters.updates += len(rows.updates)
+        orders, updates = len(rows.orders) + len(rows.full_orders), len(rows.updates) + len(rows.full_updates)
+        counters.orders += orders
+        counters.updates += updates
         counters.executions += len(rows.executions)
+        counters.operations += len(rows.operations)
         counters.letters += letters
-        self._log.debug("committed", orders=len(rows.orders), updates=len(rows.updates), upto=str(batch.upto.commands))
+        self._log.debug("committed", orders=orders, updates=updates, upto=str(batch.upto.commands))
 
     def _tell(self, position: Position) -> None:
         self._committed = position

@@ -47,6 +47,7 @@ class Counters:
     orders: int = 0
     updates: int = 0
     executions: int = 0
+    operations: int = 0
     letters: int = 0
     """Dead letters."""
     sessions: int = 0

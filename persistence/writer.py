@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from persistence.database import watched
 from persistence.errors import OffsetMoved
-from persistence.frames import read_events
+from persistence.frames import read_events, split_ids
+from persistence.operations import NO_REQUEST, REQUEST, requests_of
 from persistence.outages import is_poison
 from persistence.rows import Letter, Row, Rows, new_order_key
 from persistence.statements import statement
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     from persistence.batcher import Batch
     from persistence.streams import Position
 
-TABLES = ("orders", "updates", "refusals", "executions", "frames", "times", "letters")
+TABLES = (
+    *("orders", "full_orders", "updates", "full_updates", "refusals"),
+    *("executions", "operations", "frames", "times", "letters"),
+)
 """Lists of `Rows` in the order of writing; each has a stage and a statement of the same name."""
 
 COPY_ROWS_MIN = 300
 """From this many rows on, COPY into a stage and a merge are faster than arrays as parameters."""
+
+_EVENT_ID = {"updates": 9, "full_updates": 9, "refusals": 1, "executions": 11, "operations": 4, "times": 0}
+"""Place of the event frame's id in rows that stem from events."""
 
 
 class Writer:
@@ -123,32 +130,52 @@ class Writer:
             await self._bisect(table, rows[half:], batch, letters)
 
     async def _resolve(self, rows: Rows) -> None:
-        """Looks up the ids of refused NewOrders whose event names no order, in the archived frame."""
+        """Looks up in archived frames what events do not tell.
+
+        That is: the ids of refused NewOrders whose event names no order, and what operations asked for.
+        """
         for place, row in enumerate(rows.refusals):
             if row[0] is None:
-                log_id = LogId(row[1], row[2])
-                payload = await self._connection.fetchval(statement("write", "read_frame"), self._shard, *log_id)
-                key = new_order_key(Entry(log_id, payload, 1), row[3])
+                entry = await self._archived(LogId(row[1], row[2]))
+                key = new_order_key(entry, row[3])
                 rows.refusals[place] = (key or None, *row[1:])
+        asked: dict[LogId, dict[int, str]] = {}
+        for place, row in enumerate(rows.operations):
+            if row[REQUEST] is None:
+                log_id, index = LogId(row[4], row[5]), row[6]
+                if log_id not in asked:
+                    asked[log_id] = requests_of(await self._archived(log_id))
+                request = asked[log_id].get(index, NO_REQUEST)
+                rows.operations[place] = (*row[:REQUEST], request, *row[REQUEST + 1 :])
+
+    async def _archived(self, log_id: LogId) -> Entry:
+        payload = await self._connection.fetchval(statement("write", "read_frame"), self._shard, *log_id)
+        return Entry(log_id, payload, 1)
 
 
 def _letter(table: str, row: Row, batch: Batch, error: Exception) -> Letter:
     """Where the row came from; see the stages for the places of ids in a row."""
     text = f"{table}: {type(error).__name__}: {error}"
-    if table == "orders":
+    if table in {"orders", "full_orders"}:
         return _found(batch.commands, "commands", LogId(row[10], row[11]), row[12], text)
     if table in {"frames", "letters"}:
         stream, offset = (row[0], 1) if table == "letters" else ("commands", 0)
         return Letter(stream, row[offset], row[offset + 1], None, None, text)
-    if table == "updates":
-        log_id = LogId(row[9], row[10])
-        entry = next((e for e in batch.events if e.id == log_id), None)
-        index = list(read_events(entry).seqs).index(row[8]) if entry else None
-        return _found(batch.events, "events", log_id, index, text)
-    if table == "executions":
-        return _found(batch.events, "events", LogId(row[11], row[12]), None, text)
-    place = 1 if table == "refusals" else 0
-    return _found(batch.events, "events", LogId(row[place], row[place + 1]), None, text)
+    place = _EVENT_ID[table]
+    log_id = LogId(row[place], row[place + 1])
+    return _found(batch.events, "events", log_id, _event_index(table, row, batch, log_id), text)
+
+
+def _event_index(table: str, row: Row, batch: Batch, log_id: LogId) -> int | None:
+    """Which event of its frame the row is about, if it is about one."""
+    entry = next((e for e in batch.events if e.id == log_id), None)
+    if entry is None or table not in {"updates", "full_updates", "operations"}:
+        return None
+    frame = read_events(entry)
+    if table == "operations":
+        events = zip(map(list(frame.accounts).__getitem__, frame.account_index), frame.seqs, strict=True)
+        return list(events).index((row[0], row[1]))
+    return list(zip(split_ids(frame.order_ids), frame.seqs, strict=True)).index((row[0], row[8]))
 
 
 def _found(entries: Sequence[Entry], stream: str, log_id: LogId, index: int | None, text: str) -> Letter:

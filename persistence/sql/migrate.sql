@@ -15,6 +15,10 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 -- The ledger, oldest first.
 SELECT version, name, digest FROM schema_migrations ORDER BY version;
 
+-- name: newest
+-- Version of the schema; none before the first migration.
+SELECT max(version) FROM schema_migrations;
+
 -- name: record
 -- One more migration was applied.
 INSERT INTO schema_migrations (version, name, digest) VALUES ($1, $2, $3);

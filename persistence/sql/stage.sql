@@ -29,6 +29,20 @@ CREATE TEMPORARY TABLE stage_orders (
     engine_us         bigint
 ) ON COMMIT DELETE ROWS;
 
+-- The columns of stage_orders, and what most orders do not have.
+CREATE TEMPORARY TABLE stage_full_orders (
+    LIKE pg_temp.stage_orders,
+    stop_price_ticks      bigint,
+    display_lots          bigint,
+    expire_us             bigint,
+    self_trade_prevention smallint,
+    stp_group             text,
+    tag                   text,
+    session_name          text,
+    cancel_on_disconnect  boolean,
+    terms_seq             bigint
+) ON COMMIT DELETE ROWS;
+
 CREATE TEMPORARY TABLE stage_updates (
     order_id          uuid,
     status            smallint,
@@ -42,6 +56,16 @@ CREATE TEMPORARY TABLE stage_updates (
     event_ms          bigint,
     event_seq         bigint,
     engine_us         bigint
+) ON COMMIT DELETE ROWS;
+
+-- The columns of stage_updates, and the terms that the order has from event terms_seq on.
+CREATE TEMPORARY TABLE stage_full_updates (
+    LIKE pg_temp.stage_updates,
+    quantity_lots     bigint,
+    limit_price_ticks bigint,
+    stop_price_ticks  bigint,
+    expire_us         bigint,
+    terms_seq         bigint
 ) ON COMMIT DELETE ROWS;
 
 CREATE TEMPORARY TABLE stage_refusals (
@@ -69,6 +93,19 @@ CREATE TEMPORARY TABLE stage_executions (
     event_ms       bigint,
     event_seq      bigint,
     engine_us      bigint
+) ON COMMIT DELETE ROWS;
+
+CREATE TEMPORARY TABLE stage_operations (
+    account       text,
+    seq           bigint,
+    kind          smallint,
+    command_id    text,
+    command_ms    bigint,
+    command_seq   bigint,
+    command_index integer,
+    request       jsonb,
+    outcome       jsonb,
+    engine_us     bigint
 ) ON COMMIT DELETE ROWS;
 
 CREATE TEMPORARY TABLE stage_frames (

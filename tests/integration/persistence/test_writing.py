@@ -91,6 +91,15 @@ async def test_every_column_of_an_order_and_a_trade(sidecar: Sidecar, log: Log, 
         "created_at": T0 - datetime.timedelta(microseconds=40),
         "queued_at": T0,
         "updated_at": ENGINE,
+        "stop_price_ticks": None,
+        "display_lots": None,
+        "expire_at": None,
+        "self_trade_prevention": 0,
+        "stp_group": None,
+        "tag": None,
+        "session_name": None,
+        "cancel_on_disconnect": False,
+        "terms_seq": None,
     }
     bought = await order_row(database, taker)
     assert (bought["limit_price_ticks"], bought["status"], bought["command_index"]) == (None, FILLED, 1)
@@ -324,6 +333,7 @@ async def test_names_of_the_view_are_those_of_the_contract(sidecar: Sidecar, dat
         "status": (order_pb2.OrderStatus, "ORDER_STATUS_"),
         "reject_reason": (failure_pb2.Reason, "REASON_"),
         "cause": (event_pb2.Cause, "CAUSE_"),
+        "self_trade_prevention": (order_pb2.SelfTradePrevention, "SELF_TRADE_PREVENTION_"),
     }
     for column, (enum, prefix) in enums.items():
         for name, number in enum.items():
@@ -338,8 +348,8 @@ async def test_names_of_the_view_are_those_of_the_contract(sidecar: Sidecar, dat
 
 def _order_json(**columns: int) -> str:
     names = """shard side order_type time_in_force flags quantity_lots status reject_reason cause executed_lots
-    leaves_lots executed_notional version last_event_seq command_ms command_seq command_index"""
-    base: dict[str, object] = dict.fromkeys(names.split(), 1)
+    leaves_lots executed_notional version last_event_seq command_ms command_seq command_index self_trade_prevention"""
+    base: dict[str, object] = {"cancel_on_disconnect": False, **dict.fromkeys(names.split(), 1)}
     times = dict.fromkeys(("created_at", "queued_at", "updated_at"), "2026-01-01")
     texts = dict.fromkeys(("account", "client_order_id", "symbol"), "x")
     return orjson.dumps(base | texts | times | {"order_id": str(uuid.UUID(int=1))} | columns).decode()

@@ -7,16 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ordergate.log.v1.command_frame_pb2 import CommandFrame
-from ordergate.log.v1.event_frame_pb2 import EventFrame
+from ordergate.log.v1.event_frame_pb2 import EventFrame, Terms
+from ordergate.v1.event_pb2 import OrderEvent
+from ordergate.v1.order_events_service_pb2 import FollowResponse
 from persistence.streams import Entry, LogId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEW, CANCEL = 1, 2
+NEW, CANCEL, AMEND, MASS_CANCEL, SET_TRADING_STATE, SET_LIMITS, TICK = range(1, 8)
 ACCEPTED, REJECTED, FILL, CANCELED, CANCEL_REJECTED, DUPLICATE, COMMAND_REJECTED = 1, 2, 3, 4, 5, 13, 14
-OPEN, PARTIAL, FILLED, CANCELED_STATUS = 2, 3, 4, 5
+EXPIRED, AMENDED, AMEND_REJECTED, TRIGGERED, RESTATED = 6, 7, 8, 9, 10
+MASS_CANCEL_DONE, TRADING_STATE, LIMITS, TICKED = 11, 12, 15, 16
+OPEN, PARTIAL, FILLED, CANCELED_STATUS, EXPIRED_STATUS, UNTRIGGERED = 2, 3, 4, 5, 6, 8
 T0_NS = 1_700_000_000_123_456_000
+
+
+_TERMS = ("quantity_lots", "limit_price_ticks", "stop_price_ticks", "expire_at_ns")
 
 
 def key_of(account: str, command_id: str) -> bytes:
@@ -45,7 +52,9 @@ class Commands:
         price: int = 1000,
         quantity: int = 10,
         age_us: int = 50,
+        **more: object,
     ) -> bytes:
+        """A new order; `more` are fields of OrderTerms."""
         key = self._command(NEW, account, command_id, age_us)
         frame = self.frame
         frame.symbol_index.append(_place(frame.symbols, symbol))
@@ -55,11 +64,39 @@ class Commands:
         frame.flags += bytes([flags])
         frame.limit_price_ticks.append(price)
         frame.quantity_lots.append(quantity)
+        if more:
+            frame.terms.add(order_index=len(frame.sides) - 1, **more)
         return key
 
     def cancel(self, account: str, command_id: str, target: bytes) -> bytes:
         self.frame.targets += target
         return self._command(CANCEL, account, command_id, 0)
+
+    def amend(self, account: str, command_id: str, target: bytes, *, price: int = 0, quantity: int = 0) -> bytes:
+        frame = self.frame
+        frame.targets += target
+        frame.amend_limit_price_ticks.append(price)
+        frame.amend_quantity_lots.append(quantity)
+        frame.amend_symbol.append(0)
+        return self._command(AMEND, account, command_id, 0)
+
+    def mass_cancel(self, account: str, command_id: str, *, symbol: str = "", **criteria: object) -> None:
+        self.frame.mass_cancels.add(symbol=self._one_up(symbol), **criteria)
+        self._command(MASS_CANCEL, account, command_id, 0)
+
+    def trading_state(self, account: str, command_id: str, state: int, *, symbol: str = "", **row: object) -> None:
+        self.frame.trading_states.add(symbol=self._one_up(symbol), state=state, **row)
+        self._command(SET_TRADING_STATE, account, command_id, 0)
+
+    def limits(self, account: str, command_id: str, **limits: object) -> None:
+        self.frame.limits.add(account=account, **limits)
+        self._command(SET_LIMITS, account, command_id, 0)
+
+    def tick(self, command_id: str = "tick") -> None:
+        self._command(TICK, "_ordergate", command_id, 0)
+
+    def _one_up(self, symbol: str) -> int:
+        return 1 + _place(self.frame.symbols, symbol) if symbol else 0
 
     def _command(self, kind: int, account: str, command_id: str, age_us: int) -> bytes:
         frame, key = self.frame, key_of(account, command_id)
@@ -97,8 +134,12 @@ class Events:
         leaves: int = 10,
         version: int = 1,
         notional: str = "",
+        terms: tuple[int, int, int, int] | None = None,
     ) -> int:
+        """An event; `terms` are quantity, limit price, trigger price and end after it."""
         frame = self.frame
+        if terms is not None:
+            frame.terms.append(Terms(event_index=len(frame.kinds), **dict(zip(_TERMS, terms, strict=True))))
         frame.kinds += bytes([kind])
         frame.command_index.append(command)
         frame.account_index.append(_place(frame.accounts, account))
@@ -112,6 +153,16 @@ class Events:
         frame.versions.append(version)
         frame.executed_notionals.append(notional)
         return len(frame.kinds) - 1
+
+    def operation(self, kind: int, account: str, seq: int, *, command: int = 0, **told: object) -> None:
+        """An event about no order, also as clients get it; `told` are fields of OrderEvent."""
+        place = self.add(kind, account, bytes(16), seq, command=command, status=0, leaves=0, version=0)
+        event = OrderEvent(seq=seq, kind=kind, **told)
+        index = self.frame.account_index[place]
+        part = next((p for p in self.frame.account_events if p.account_index == index), None)
+        part = part or self.frame.account_events.add(account_index=index, first_seq=seq)
+        part.count += 1
+        part.events += FollowResponse(events=[event]).SerializeToString()
 
     def trade(
         self, number: int, maker: int, taker: int, *, symbol: str = "ACME", price: int = 1000, quantity: int = 10
