@@ -197,28 +197,10 @@ def queued_order(
         )
         if frame.limit_price_ticks[row]:
             order.limit_price = instrument.price.format(frame.limit_price_ticks[row])
-        for terms in frame.terms:
-            if terms.order_index == row:
-                _put_terms(order, terms, instrument)
     except (IndexError, KeyError) as error:
         raise FrameError(f"command {index}: {error!r}") from None
     order.leaves_quantity = order.quantity
     return order
-
-
-def _put_terms(order: order_pb2.Order, terms: commands.OrderTerms, instrument: Instrument) -> None:
-    """The less usual terms of an order, as far as it has them."""
-    if terms.stop_price_ticks:
-        order.stop_price = instrument.price.format(terms.stop_price_ticks)
-    if terms.display_lots:
-        order.display_quantity = instrument.quantity.format(terms.display_lots)
-    if terms.expire_at_ns:
-        order.expire_at.CopyFrom(timestamp(terms.expire_at_ns))
-    order.self_trade_prevention = terms.self_trade_prevention  # type: ignore[assignment]
-    order.stp_group = terms.stp_group
-    order.tag = terms.tag
-    order.cancel_on_disconnect = terms.cancel_on_disconnect
-    order.session_name = terms.session
 
 
 def _add_terms(order: order_pb2.Order, frame: commands.CommandFrame, row: int, instrument: Instrument) -> None:
