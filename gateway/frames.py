@@ -197,6 +197,7 @@ def queued_order(
         )
         if frame.limit_price_ticks[row]:
             order.limit_price = instrument.price.format(frame.limit_price_ticks[row])
+        _add_terms(order, frame, row, instrument)
     except (IndexError, KeyError) as error:
         raise FrameError(f"command {index}: {error!r}") from None
     order.leaves_quantity = order.quantity
