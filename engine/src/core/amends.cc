@@ -6,9 +6,10 @@
 namespace ordergate::core {
 namespace {
 
-std::uint32_t content_of_amend(const OrderId& target, Price price, Quantity quantity, const AmendTerms* terms,
-                               std::uint64_t version) {
+std::uint32_t content_of_amend(const OrderId& target, std::uint64_t symbol, Price price, Quantity quantity,
+                               const AmendTerms* terms, std::uint64_t version) {
   std::uint64_t hash = StateHash::mix(target.first ^ 3) ^ target.second;
+  hash = StateHash::mix(hash ^ symbol);
   hash = StateHash::mix(hash ^ word(price.value));
   hash = StateHash::mix(hash ^ word(quantity.value));
   hash = StateHash::mix(hash ^ version);
@@ -33,8 +34,10 @@ void Engine::amend_order(EventSink& sink) {
   const OrderId target = OrderId::read(frame.targets + target_row * sizeof(OrderId));
   const std::uint64_t version = expected_version();
   const OrderId id = key();
+  const std::uint32_t named = frame.amend_symbols[row];
+  const std::uint64_t symbol = named == kNoSymbol ? 0 : frame_symbols_[named].hash;
   const std::uint32_t content =
-      content_of_amend(target, frame.amend_prices[row], frame.amend_quantities[row], terms, version);
+      content_of_amend(target, symbol, frame.amend_prices[row], frame.amend_quantities[row], terms, version);
   const std::uint32_t index = own_target(target, hints_[target_row % hints_.size()]);
   if (seen_before(id, content, index, sink)) return;
   remember(id, content);
@@ -47,7 +50,7 @@ void Engine::amend_order(EventSink& sink) {
   const Amendment amendment = read_amend(row, terms, order);
   const bool given = frame.amend_prices[row].value != 0 || frame.amend_quantities[row].value != 0 ||
                      (terms != nullptr && (terms->stop_price.value != 0 || terms->expire_at.value != 0));
-  const Reason reason = refusal_of_amend(order, amendment, version, frame.amend_symbols[row], given);
+  const Reason reason = refusal_of_amend(order, amendment, version, named, given);
   if (reason != Reason::kNone) {
     show(sink, EventKind::kAmendRejected, index, reason);
     return;
@@ -62,6 +65,8 @@ Engine::Amendment Engine::read_amend(std::uint32_t row, const AmendTerms* terms,
                       .quantity = frame_->amend_quantities[row],
                       .stop_price = terms == nullptr ? Price{0} : terms->stop_price,
                       .expire_at = terms == nullptr ? Time{0} : terms->expire_at};
+  const bool negative = amendment.price.value < 0 || amendment.quantity.value < 0 || amendment.stop_price.value < 0;
+  if (negative) amendment.reason = Reason::kInvalidField;
   if (terms != nullptr && terms->decimal && order.symbol < markets_.size()) {
     const InstrumentLimits& instrument = instruments_[order.symbol];
     const auto steps = [&](std::int64_t& value, std::uint32_t digits, Decimal step, Reason reason) {
@@ -69,9 +74,9 @@ Engine::Amendment Engine::read_amend(std::uint32_t row, const AmendTerms* terms,
       value = exact_steps({word(value), digits}, step);
       if (value < 0 && amendment.reason == Reason::kNone) amendment.reason = reason;
     };
-    steps(amendment.quantity.value, terms->quantity_digits, instrument.lot_size, Reason::kLotSize);
     steps(amendment.price.value, terms->limit_price_digits, instrument.price_increment, Reason::kPriceIncrement);
     steps(amendment.stop_price.value, terms->stop_price_digits, instrument.price_increment, Reason::kPriceIncrement);
+    steps(amendment.quantity.value, terms->quantity_digits, instrument.lot_size, Reason::kLotSize);
   }
   if (amendment.price.value == 0) amendment.price = order.price;
   if (amendment.quantity.value == 0) amendment.quantity = order.quantity;
@@ -92,9 +97,7 @@ Reason Engine::refusal_of_amend(const Order& order, const Amendment& amend, std:
   const bool waits = order.status == OrderStatus::kUntriggered;
   const bool new_stop = of != nullptr ? amend.stop_price != of->stop_price : amend.stop_price.value != 0;
   const bool new_expiry = of != nullptr ? amend.expire_at != of->expire_at : amend.expire_at.value != 0;
-  const bool negative = amend.reason == Reason::kNone &&
-                        (amend.price.value < 0 || amend.quantity.value < 0 || amend.stop_price.value < 0);
-  if (!given || negative) return Reason::kInvalidField;
+  if (!given || amend.reason == Reason::kInvalidField) return Reason::kInvalidField;
   if (!limited && amend.price.value != 0) return Reason::kInvalidField;
   if (!waits && new_stop) return Reason::kInvalidField;
   if (order.time_in_force != TimeInForce::kGtd && new_expiry) return Reason::kInvalidField;

@@ -22,9 +22,9 @@ class Orders {
   NodePool& nodes() { return nodes_; }
   const NodePool& nodes() const { return nodes_; }
 
-  // The order with the id, or 0. `hint` is looked at first.
+  // The order with the id, or 0. `hint` is looked at first; only an open order can't have been forgotten since.
   std::uint32_t find(const OrderId& id, std::uint32_t hint = 0) const {
-    if (hint != 0 && orders_[hint].id == id) return hint;
+    if (hint != 0 && orders_[hint].id == id && is_live(orders_[hint].status)) return hint;
     return search(id);
   }
 
