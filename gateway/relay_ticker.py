@@ -84,7 +84,7 @@ class Ticker:
         """Writes ticks; never returns."""
         while True:
             self._told.clear()
-            pause_s = self._pause_s()
+            pause_s = self.pause_s()
             if pause_s is not None and pause_s <= 0:
                 await self._write()
                 await asyncio.sleep(TICK_GAP_S)
@@ -95,7 +95,7 @@ class Ticker:
             except TimeoutError:
                 continue
 
-    def _pause_s(self) -> float | None:
+    def pause_s(self) -> float | None:
         """Seconds until a tick is to be written; None: not before the engine has told something new.
 
         It will, as soon as it has applied a frame: the tick under way, or one that was sent at or after the due time.

@@ -20,6 +20,7 @@ from ordergate.engine.v1.engine_service_pb2_grpc import EngineServiceServicer, a
 from ordergate.log.v1.event_frame_pb2 import EventFrame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -46,6 +47,8 @@ class ScriptedEngine(EngineServiceServicer):
         self.peers: set[str] = set()
         self.leave_out: set[int] = set()
         self.refuse: set[int] = set()
+        self.due_ns: Callable[[], int] = lambda: 0
+        """When it says that its next order is due to expire."""
 
     async def start(self, address: str = "") -> str:
         """Serves, on the unix socket unless told otherwise; its address."""
@@ -63,6 +66,11 @@ class ScriptedEngine(EngineServiceServicer):
         for raw_id, frame, time_ns in frames:
             key = LogId.parse(raw_id)
             self._held[key] = pb.EventEntry(id=_message(key), engine_time_ns=int(time_ns), events=1, frame=frame)
+
+    @property
+    def time_ns(self) -> int:
+        """Engine time."""
+        return self._time_ns
 
     def fall_silent(self) -> None:
         """From now on it answers nothing."""
@@ -92,7 +100,9 @@ class ScriptedEngine(EngineServiceServicer):
         welcome = pb.Welcome(
             last_applied=_message(self.last_applied), engine_version="scripted", instance=self.instance
         )
-        await context.write(pb.ApplyResponse(welcome=welcome, entries=self._held.values()))
+        await context.write(
+            pb.ApplyResponse(welcome=welcome, entries=self._held.values(), next_expiry_ns=self.due_ns())
+        )
         while (request := await context.read()) is not grpc.aio.EOF:
             if self.epoch != hello.epoch:
                 await context.abort(grpc.StatusCode.ABORTED, "a newer relay is here")
@@ -105,6 +115,7 @@ class ScriptedEngine(EngineServiceServicer):
             for entry in request.entries:
                 await self._apply(entry, response, context)
             if request.entries:
+                response.next_expiry_ns = self.due_ns()
                 await context.write(response)
 
     async def _apply(self, entry, response, context):
