@@ -193,8 +193,9 @@ std::uint32_t Engine::content_of_new(std::uint32_t row, const OrderTerms* terms)
   const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
                      static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
                      static_cast<std::uint64_t>(frame.flags[row]) << 24 | std::uint64_t{1} << 32;
-  Digest digest(frame_symbols_[frame.symbol_index[row]].hash ^ bytes);
-  digest.add(word(frame.prices[row].value)).add(word(frame.quantities[row].value));
+  // Not just xor-ed: a sell at 100002 would be the same as a buy at 100001.
+  Digest digest(frame_symbols_[frame.symbol_index[row]].hash);
+  digest.add(bytes).add(word(frame.prices[row].value)).add(word(frame.quantities[row].value));
   if (terms != nullptr) [[unlikely]] {
     digest.add(word(terms->stop_price.value)).add(word(terms->display.value)).add(word(terms->expire_at.value));
     digest.add(static_cast<std::uint64_t>(terms->stp)).add(terms->cancel_on_disconnect ? 1u : 0u);
