@@ -37,6 +37,10 @@ struct New {
   bool cancel_on_disconnect = false;
   std::optional<core::OrderType> type = {};
 
+  // Unspecified is NONE.
+  core::SelfTradePrevention prevention() const {
+    return stp == core::SelfTradePrevention::kUnspecified ? core::SelfTradePrevention::kNone : stp;
+  }
   core::OrderType order_type() const {
     if (type) return *type;
     if (stop_price != 0) return price == 0 ? core::OrderType::kStop : core::OrderType::kStopLimit;

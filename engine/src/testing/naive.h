@@ -138,11 +138,11 @@ class NaiveEngine : public NaiveMatching {
   Reason why_not_change(const Amend& command, const NaiveOrder& order, NewTerms& terms) {
     if (state(order) > kActive) return Reason::kTradingState;
     if (!command.symbol.empty() && command.symbol != order.terms.symbol) return Reason::kUnknownSymbol;
-    if (is_senseless(command, order)) return Reason::kInvalidField;
     const core::InstrumentLimits& instrument = book(order).instrument;
     const auto price = steps(command, command.price, command.price_digits, instrument.price_increment);
     const auto stop = steps(command, command.stop_price, command.stop_digits, instrument.price_increment);
     const auto total = steps(command, command.quantity, command.quantity_digits, instrument.lot_size);
+    if (is_senseless(command, order, stop)) return Reason::kInvalidField;
     if (!price || !stop) return Reason::kPriceIncrement;
     if (!total) return Reason::kLotSize;
     if (command.expire_at != 0 && command.expire_at <= now_) return Reason::kStale;
@@ -151,11 +151,12 @@ class NaiveEngine : public NaiveMatching {
              .stop_price = *stop != 0 ? *stop : order.stop_price,
              .expire_at = command.expire_at != 0 ? command.expire_at : order.expire_at};
     if (terms.total <= order.executed) return Reason::kNone;
-    return beyond_limits(order, terms, command.price != 0 || command.stop_price != 0);
+    return beyond_limits(order, terms);
   }
 
-  Reason beyond_limits(const NaiveOrder& order, const NewTerms& terms, bool priced) {
-    if (too_large(order, terms.total)) return Reason::kMaxOrderQuantity;
+  Reason beyond_limits(const NaiveOrder& order, const NewTerms& terms) {
+    const bool priced = terms.price != order.price || terms.stop_price != order.stop_price;
+    if (terms.total > order.total && too_large(order, terms.total)) return Reason::kMaxOrderQuantity;
     if (priced && out_of_band(order, terms.price, terms.stop_price)) return Reason::kPriceBand;
     if (keeps_priority(order, terms)) return Reason::kNone;
     const core::Limits& most = limits(order.key.first);
@@ -173,13 +174,15 @@ class NaiveEngine : public NaiveMatching {
     return terms.price == order.price && terms.stop_price == order.stop_price && terms.total <= order.total;
   }
 
-  static bool is_senseless(const Amend& command, const NaiveOrder& order) {
+  static bool is_senseless(const Amend& command, const NaiveOrder& order, std::optional<Wide> stop) {
     const bool nothing =
         command.price == 0 && command.quantity == 0 && command.stop_price == 0 && command.expire_at == 0;
     if (nothing || command.price < 0 || command.quantity < 0 || command.stop_price < 0) return true;
     if (command.price != 0 && !order.is_priced()) return true;
-    if (command.stop_price != 0 && order.status != Status::kUntriggered) return true;
-    return command.expire_at != 0 && order.terms.time_in_force != core::TimeInForce::kGtd;
+    const bool other_stop = command.stop_price != 0 && stop != order.stop_price;
+    if (other_stop && order.status != Status::kUntriggered) return true;
+    const bool other_end = command.expire_at != 0 && command.expire_at != order.expire_at;
+    return other_end && order.terms.time_in_force != core::TimeInForce::kGtd;
   }
 
   // The value in increments or lots; nothing if it is no multiple.

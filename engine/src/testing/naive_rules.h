@@ -70,7 +70,8 @@ class NaiveRules : public NaiveState {
       if (given != 0 && (given < instrument.min_price.value || given > instrument.max_price.value)) return true;
     }
     if (!order.is_priced()) return false;
-    const Wide middle = order.is_stop() ? stop : Wide{book(order).reference()};
+    const bool triggered = order.live() && order.status != core::OrderStatus::kUntriggered;
+    const Wide middle = order.is_stop() && !triggered ? stop : Wide{book(order).reference()};
     return beyond(middle, price, instrument.band_ppm) || beyond(middle, price, limits(order.key.first).band_ppm);
   }
 

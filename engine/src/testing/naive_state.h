@@ -96,7 +96,16 @@ class NaiveState {
 
   // Orders that rest or wait.
   std::uint32_t open_orders() const { return open_; }
-  bool holds(const std::string& account, const std::string& id) const { return orders_.contains({account, id}); }
+  // When the next order is due to expire; 0: none is.
+  std::int64_t next_expiry() const {
+    std::int64_t next = 0;
+    for (const auto& [account, orders] : open_of_) {
+      for (const NaiveOrder* order : orders) {
+        if (order->expire_at != 0 && (next == 0 || order->expire_at < next)) next = order->expire_at;
+      }
+    }
+    return next;
+  }
 
   // The side as picture() of print.h writes it.
   std::string picture(const std::string& symbol, core::Side of) {
@@ -238,7 +247,7 @@ class NaiveState {
   static std::string fixed_terms(const New& terms) {
     std::string text;
     for (const int value : {static_cast<int>(terms.side), static_cast<int>(terms.order_type()),
-                            static_cast<int>(terms.time_in_force), int{terms.post_only}, static_cast<int>(terms.stp)}) {
+                            static_cast<int>(terms.time_in_force), int{terms.post_only}, static_cast<int>(terms.prevention())}) {
       text += std::to_string(value) + "/";
     }
     return text + terms.symbol + "/" + std::to_string(terms.display) + "/" + terms.stp_group + "/" + terms.tag + "/" +
