@@ -11,8 +11,9 @@ namespace {
 class BookTest : public ::testing::Test {
  protected:
   std::uint32_t rest(Side side, std::int64_t price, std::int64_t quantity = 1) {
-    const std::uint32_t node = nodes_.acquire();
-    nodes_[node] = {.leaves = {quantity}, .price = {price}, .next = 0, .prev = 0, .order = node, .reserved = 0};
+    const std::uint32_t node = ++used_;
+    nodes_[node] = {
+        .leaves = {quantity}, .price = {price}, .next = 0, .prev = 0, .account = 0, .rests = true, .iceberg = false};
     book_.push_back(side, node);
     return node;
   }
@@ -23,6 +24,7 @@ class BookTest : public ::testing::Test {
   }
 
   NodePool nodes_{100'000};
+  std::uint32_t used_ = 0;
   Book book_{nodes_};
 };
 
@@ -90,17 +92,15 @@ TEST_F(BookTest, FillableIsSummedOverLevelsUpToTheLimit) {
   EXPECT_FALSE(book_.can_fill(Side::kBuy, kMarketBuy, {7}));
 }
 
-TEST(NodePoolTest, ReleasedNodesAreUsedAgainAndNoneIsLost) {
-  NodePool nodes(3);
-  const auto a = nodes.acquire();
-  const auto b = nodes.acquire();
-  nodes.acquire();
-  EXPECT_TRUE(nodes.full());
-  nodes.release(b);
-  nodes.release(a);
-  EXPECT_EQ(nodes.acquire(), a);
-  EXPECT_EQ(nodes.acquire(), b);
-  EXPECT_TRUE(nodes.full());
+TEST_F(BookTest, HiddenPartsCountForFillOrKillOnly) {
+  rest(Side::kSell, 100, 2);
+  book_.hide(Side::kSell, {100}, {7});
+  EXPECT_EQ(book_.quantity_at(Side::kSell, {100}), Quantity{2});
+  EXPECT_EQ(book_.hidden_at(Side::kSell, {100}), Quantity{7});
+  EXPECT_TRUE(book_.can_fill(Side::kBuy, {100}, {9}));
+  EXPECT_FALSE(book_.can_fill(Side::kBuy, {100}, {10}));
+  book_.hide(Side::kSell, {100}, {-7});
+  EXPECT_FALSE(book_.can_fill(Side::kBuy, {100}, {3}));
 }
 
 }  // namespace

@@ -5,9 +5,7 @@
 
 #include <limits>
 
-#include "testing/commands.h"
-#include "testing/flow.h"
-#include "testing/print.h"
+#include "testing/story.h"
 
 namespace ordergate::core {
 namespace {
@@ -15,30 +13,15 @@ namespace {
 using testing::Cancel;
 using testing::Command;
 using testing::Commands;
+using testing::kB;
+using testing::kFok;
+using testing::kIoc;
+using testing::kS;
+using testing::Lines;
 using testing::New;
-using Lines = std::vector<std::string>;
-
-constexpr Side kB = Side::kBuy;
-constexpr Side kS = Side::kSell;
-constexpr TimeInForce kIoc = TimeInForce::kIoc;
-constexpr TimeInForce kFok = TimeInForce::kFok;
-
-class EngineTest : public ::testing::Test {
+class EngineTest : public testing::StoryTest {
  protected:
-  Lines apply(const std::vector<Command>& list, std::int64_t time = 1000) {
-    Commands commands;
-    for (const Command& command : list) std::visit([&](const auto& c) { commands.add(c); }, command);
-    sink_.clear();
-    engine_.apply(commands.frame(), {time}, sink_);
-    Lines lines;
-    for (const Event& event : sink_.events) lines.push_back(testing::describe(engine_, event));
-    return lines;
-  }
-  std::string bids() const { return testing::picture(engine_, kB); }
-  std::string asks() const { return testing::picture(engine_, kS); }
-
-  Engine engine_{{testing::test_instruments(), 100}};
-  EventSink sink_;
+  EngineTest() : StoryTest({.instruments = testing::test_instruments(), .open_orders_max = 100}) {}
 };
 
 TEST_F(EngineTest, LimitOrderThatDoesNotCrossRests) {
@@ -194,7 +177,7 @@ TEST_F(EngineTest, EngineTimeNeverGoesBack) {
   apply({New{"a", kB, 100, 1}}, 2000);
   apply({New{"b", kB, 100, 1}}, 1000);
   EXPECT_EQ(engine_.time(), Time{2000});
-  EXPECT_EQ(sink_.events[0].updated_at, Time{2000});
+  EXPECT_EQ(told()[0].updated_at, 2000);
 }
 
 TEST_F(EngineTest, RefusalsHaveAnOrderOfPrecedence) {
@@ -241,17 +224,17 @@ TEST_F(EngineTest, FullPoolRefusesWhatMightRestAndNothingElse) {
 }
 
 TEST(EngineLimits, LevelThatWouldOverflowIsRefused) {
-  Engine engine({{{"ACME", {1}, {kValueMax}, {kValueMax}}}, 100});
+  Engine engine({.instruments = {{"ACME", {1}, {kValueMax}, {kValueMax}}}, .open_orders_max = 3});
   EventSink sink;
   Commands commands;
   commands.add(New{"a", kB, 5, kValueMax}).add(New{"b", kB, 5, 1}).add(New{"c", kB, 4, kValueMax});
   engine.apply(commands.frame(), {1}, sink);
-  EXPECT_EQ(testing::describe(engine, sink.events[1]), "alice#2 REJECTED b REJECTED 0+0 v1 ENGINE_CAPACITY");
+  EXPECT_EQ(testing::lines(engine, sink)[1], "alice#2 REJECTED b REJECTED 0+0 v1 ENGINE_CAPACITY");
   EXPECT_EQ(sink.events[2].kind, EventKind::kAccepted);
 }
 
 TEST(EngineLimits, LargestPriceTimesLargestQuantityIsExact) {
-  Engine engine({{{"ACME", {1}, {kValueMax}, {kValueMax}}}, 100});
+  Engine engine({.instruments = {{"ACME", {1}, {kValueMax}, {kValueMax}}}, .open_orders_max = 3});
   EventSink sink;
   Commands commands;
   commands.add(New{"a", kS, kValueMax, kValueMax}).add(New{"b", kB, kValueMax, kValueMax, kFok});
@@ -261,7 +244,7 @@ TEST(EngineLimits, LargestPriceTimesLargestQuantityIsExact) {
 }
 
 TEST(EngineLimits, FokSumOverManyFullLevelsDoesNotOverflow) {
-  Engine engine({{{"ACME", {1}, {1000}, {kValueMax}}}, 100});
+  Engine engine({.instruments = {{"ACME", {1}, {1000}, {kValueMax}}}, .open_orders_max = 100});
   EventSink sink;
   Commands commands;
   for (int i = 0; i < 8; ++i) commands.add(New{"m" + std::to_string(i), kS, 10 + i, kValueMax});
@@ -272,7 +255,7 @@ TEST(EngineLimits, FokSumOverManyFullLevelsDoesNotOverflow) {
 }
 
 TEST(EngineTimes, OrderIsNeverCreatedBeforeTime0) {
-  Engine engine({testing::test_instruments(), 100});
+  Engine engine({.instruments = testing::test_instruments(), .open_orders_max = 100});
   EventSink sink;
   Commands commands;
   commands.add(New{"a", kB, 5, 1});
@@ -280,7 +263,7 @@ TEST(EngineTimes, OrderIsNeverCreatedBeforeTime0) {
   const std::uint32_t age = std::numeric_limits<std::uint32_t>::max();
   frame.age_us = {&age, 1};
   engine.apply(frame, {1}, sink);
-  EXPECT_EQ(engine.order(1).created_at, Time{0});
+  EXPECT_EQ(engine.order(sink.events[0].order).created_at(), Time{0});
 }
 
 TEST_F(EngineTest, RefusedCommandChangesOnlySequencesAndWhatIsRemembered) {
