@@ -141,14 +141,9 @@ class Operations:
             waiters.append(waiter)
         results = await asyncio.gather(*map(self._answer, waiters), return_exceptions=True)
         done = [result for result in results if isinstance(result, _Applied)]
-        for failure in results:
-            if isinstance(failure, errors.OrdergateError):
-                if len(results) > 1:
-                    failure.disposition = errors.UNKNOWN
-                    failure.text += f" ({len(done)} of {len(results)} shards did it; command_id {command_id})"
-                raise failure
-            if isinstance(failure, BaseException):
-                raise failure
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            raise _failure(failures, len(done), command_id)
         return done
 
     async def _answer(self, waiter: outcome.Awaited) -> _Applied:
@@ -162,6 +157,20 @@ class Operations:
         if ack.HasField("failure"):
             raise errors.Refused(ack.failure)
         return _Applied(ack.position, verdict.result())
+
+
+def _failure(failures: Sequence[BaseException], done: int, command_id: str) -> BaseException:
+    """The first failure, with what became of the command in all shards."""
+    first, dispositions = failures[0], {errors.APPLIED} if done else set()
+    for failure in failures:
+        if not isinstance(failure, errors.OrdergateError):
+            return failure
+        dispositions.add(failure.disposition)
+    assert isinstance(first, errors.OrdergateError)
+    if len(dispositions) > 1:
+        first.disposition = errors.UNKNOWN
+        first.text += f"; {done} of {done + len(failures)} shards did it, so retry with command_id {command_id}"
+    return first
 
 
 def _check_account(account: str) -> None:

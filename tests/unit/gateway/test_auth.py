@@ -11,6 +11,7 @@ import pytest
 
 from gateway import errors
 from gateway.auth import Authenticator, Principal, SecretError, issue_token, read_secret
+from gateway.ids import OPERATIONS
 
 SECRET = b"s" * 64
 CLAIMS = {"iss": "ordergate", "aud": "ordergate", "sub": "x", "accounts": ["A"], "scopes": ["trade"]}
@@ -110,3 +111,37 @@ def test_a_key_must_be_there_and_long_enough(tmp_path: Path) -> None:
     good = tmp_path / "good"
     good.write_bytes(b"x" * 32 + b"\n")
     assert read_secret(good) == b"x" * 32
+
+
+def test_nobody_trades_as_the_operations_whatever_the_token_claims(authenticator: Authenticator) -> None:
+    token = jwt.encode(claims(accounts=["A", OPERATIONS], scopes=["trade", "admin"]), SECRET, algorithm="HS256")
+    principal = authenticator.verify(bearer(token))
+    assert principal.accounts == {"A"}
+    with pytest.raises(errors.PermissionDenied):
+        principal.chosen([OPERATIONS], "trade")
+    with pytest.raises(ValueError, match="reserved"):
+        issue_token(SECRET, subject="me", accounts=[OPERATIONS], scopes=["admin"])
+
+
+@pytest.mark.parametrize(
+    ("scopes", "named", "followed"),
+    [
+        ({"admin"}, [OPERATIONS], {OPERATIONS}),
+        ({"admin", "read"}, [OPERATIONS, "A"], {OPERATIONS, "A"}),
+        ({"admin", "read"}, [], {"A"}),
+        ({"admin"}, [OPERATIONS, "A"], None),
+        ({"admin", "read"}, [OPERATIONS, "B"], None),
+        ({"read", "trade"}, [OPERATIONS], None),
+        ({"admin"}, [], None),
+    ],
+)
+def test_the_operations_are_followed_by_name_with_the_scope_admin(
+    scopes: set[str], named: list[str], followed: set[str] | None
+) -> None:
+    principal = Principal("x", frozenset({"A"}), frozenset(scopes), time.time() + 60)
+    if followed is None:
+        with pytest.raises(errors.PermissionDenied) as caught:
+            principal.followed(named)
+        assert caught.value.reason == errors.PermissionDenied.reason
+    else:
+        assert principal.followed(named) == followed
