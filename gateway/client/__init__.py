@@ -13,7 +13,7 @@ Errors are drawn as a tree in `gateway.client.errors`.
 """
 
 from gateway.client.client import OrderClient
-from gateway.client.commands import Deadline, Number, cancel_order, new_command_id, new_order
+from gateway.client.commands import Deadline, Number, amend_order, cancel_order, mass_cancel, new_command_id, new_order
 from gateway.client.enums import (
     AckLevel,
     Cause,
@@ -26,6 +26,7 @@ from gateway.client.enums import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingState,
 )
 from gateway.client.errors import (
     AckTimeout,
@@ -43,7 +44,16 @@ from gateway.client.errors import (
 )
 from gateway.client.outbox import AckBatch
 from gateway.client.session import Session, SessionOptions
-from gateway.client.views import Ack, Failure, Fill, Order, OrderEvent
+from gateway.client.views import (
+    Ack,
+    Failure,
+    Fill,
+    Limits,
+    MassCancelResult,
+    Order,
+    OrderEvent,
+    TradingStateChange,
+)
 
 __all__ = [
     "Ack",
@@ -57,7 +67,9 @@ __all__ = [
     "EventKind",
     "Failure",
     "Fill",
+    "Limits",
     "Liquidity",
+    "MassCancelResult",
     "NotFound",
     "Number",
     "Order",
@@ -78,9 +90,13 @@ __all__ = [
     "SessionOptions",
     "Side",
     "TimeInForce",
+    "TradingState",
+    "TradingStateChange",
     "Unauthenticated",
     "Unavailable",
+    "amend_order",
     "cancel_order",
+    "mass_cancel",
     "new_command_id",
     "new_order",
 ]

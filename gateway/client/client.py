@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import grpc
 
 from gateway.client.channel import Backoff, Token, metadata_of, open_channel
-from gateway.client.commands import CancelTerms, OrderTerms, cancel_order, new_order, order_key
+from gateway.client.commands import (
+    AmendTerms,
+    CancelTerms,
+    MassCancelTerms,
+    OrderTerms,
+    amend_order,
+    cancel_order,
+    mass_cancel,
+    new_order,
+    order_key,
+)
 from gateway.client.cursors import CursorMap
 from gateway.client.errors import OrdergateError, OutcomeUnknown, Unavailable, error_of_rpc
 from gateway.client.follow import follow
@@ -78,6 +88,17 @@ class OrderClient:
         """Cancels what is left of an order and waits for the ack. Arguments: see `cancel_order`; errors: `submit`."""
         return await self.send(cancel_order(**terms))
 
+    async def amend(self, **terms: Unpack[AmendTerms]) -> Ack:
+        """Changes an open order and waits for the ack. Arguments: see `amend_order`; errors: `submit`."""
+        return await self.send(amend_order(**terms))
+
+    async def mass_cancel(self, **terms: Unpack[MassCancelTerms]) -> Ack:
+        """Cancels all open orders that match and waits for the ack, whose order_id is empty.
+
+        The event MASS_CANCEL_DONE tells how many there were. Arguments: see `mass_cancel`; errors: `submit`.
+        """
+        return await self.send(mass_cancel(**terms))
+
     async def send(self, command: Command) -> Ack:
         """Sends one command and waits for its ack. Errors as `submit`."""
         stub = OrderEntryServiceStub(self._channel)
@@ -88,7 +109,8 @@ class OrderClient:
         """Sends commands, taken in order, and returns one ack for each; a refused one has `failure` set.
 
         Args:
-            commands: made with `new_order` and `cancel_order`; as many as one message may carry (1000 by default).
+            commands: made with `new_order`, `cancel_order` and their like; as many as one message may carry (1000 by
+                default).
 
         Raises:
             OrdergateError: the call as a whole failed.
@@ -105,7 +127,10 @@ class OrderClient:
         Raises:
             Rejected: `submit` would be refused.
         """
-        command = new_order(**terms)
+        return await self.check_command(new_order(**terms))
+
+    async def check_command(self, command: Command) -> Ack:
+        """As `check`, for a command of any kind."""
         stub = OrderEntryServiceStub(self._channel)
         return accepted((await self._call(stub.Check, CheckRequest(command=command))).ack)
 

@@ -32,11 +32,12 @@ class OrderType(_WireEnum):
     LIMIT = 1
     """Trades at limit_price or better."""
     MARKET = 2
-    """Trades at the best prices there are; what does not trade at once is canceled."""
+    """Trades at the best prices there are, never beyond the instrument's price band; what does not trade at once is
+    canceled."""
     STOP = 3
-    """Becomes MARKET when the last trade reaches stop_price. Not built yet: refused by name."""
+    """Becomes MARKET when the last trade reaches stop_price."""
     STOP_LIMIT = 4
-    """Becomes LIMIT when the last trade reaches stop_price. Not built yet: refused by name."""
+    """Becomes LIMIT when the last trade reaches stop_price."""
 
 
 class TimeInForce(_WireEnum):
@@ -47,9 +48,9 @@ class TimeInForce(_WireEnum):
     GTC = 1
     """Until canceled."""
     DAY = 2
-    """Until the end of the trading day. Not built yet: refused by name."""
+    """Until the end of the trading day (the instrument file's trading_day_end)."""
     GTD = 3
-    """Until expire_at. Not built yet: refused by name."""
+    """Until expire_at."""
     IOC = 4
     """Trades what it can at once, the rest is canceled."""
     FOK = 5
@@ -64,13 +65,13 @@ class SelfTradePrevention(_WireEnum):
     NONE = 1
     """Let them trade."""
     CANCEL_TAKER = 2
-    """Cancel the incoming order. Not built yet: refused by name."""
+    """Cancel the incoming order."""
     CANCEL_MAKER = 3
-    """Cancel the resting order. Not built yet: refused by name."""
+    """Cancel the resting order."""
     CANCEL_BOTH = 4
-    """Cancel both. Not built yet: refused by name."""
+    """Cancel both."""
     DECREMENT = 5
-    """Take the smaller quantity off both, without a trade. Not built yet: refused by name."""
+    """Take the smaller quantity off both, without a trade."""
 
 
 class OrderStatus(_WireEnum):
@@ -141,7 +142,11 @@ class EventKind(_WireEnum):
     DUPLICATE = 13
     """A command came again with the same content and changed nothing; order is the order as it is."""
     COMMAND_REJECTED = 14
-    """A command was refused without touching the order that it names: ID_CONFLICT."""
+    """A command was refused without touching an order: ID_CONFLICT, or a mass cancel that may not be."""
+    LIMITS = 15
+    """The limits of the account changed; limits tells to what."""
+    TICK = 16
+    """The engine's time went on. Only in the account "_ordergate"."""
 
 
 class Cause(_WireEnum):
@@ -165,6 +170,19 @@ class Cause(_WireEnum):
     """A FOK order could not trade in full."""
     OPERATOR = 8
     """An operator."""
+
+
+class TradingState(_WireEnum):
+    """What may be done."""
+
+    UNSPECIFIED = 0
+    """Refused on input."""
+    ACTIVE = 1
+    """Everything."""
+    CANCEL_ONLY = 2
+    """Cancels only: new orders and amends are refused."""
+    BLOCKED = 3
+    """Nothing, cancels neither. What rests stays and may still be traded with, unless it is canceled."""
 
 
 class Liquidity(_WireEnum):

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 import grpc
 
 from gateway.client.channel import RETRIABLE, Backoff
-from gateway.client.commands import CancelTerms, OrderTerms, cancel_order, new_order
+from gateway.client.commands import (
+    AmendTerms,
+    CancelTerms,
+    MassCancelTerms,
+    OrderTerms,
+    amend_order,
+    cancel_order,
+    mass_cancel,
+    new_order,
+)
 from gateway.client.cursors import CursorMap
 from gateway.client.enums import AckLevel, Disposition
 from gateway.client.errors import (
@@ -64,6 +73,11 @@ class SessionOptions:
     """Longest time without a stream before the session fails."""
     connect_timeout_s: float = 10.0
     """Longest time for the first stream."""
+    session_name: str = ""
+    """Name that its orders carry: `mass_cancel` can name them by it, and `cancel_on_disconnect` needs it."""
+    disconnect_grace_s: float = 0.0
+    """Time to come back before orders with `cancel_on_disconnect` are canceled; leave room for a reconnect. Up to 3600.
+    Closing the session counts as leaving. Of a worker that dies or shuts down nothing is canceled."""
     on_acks: Callable[[Sequence[command_pb2.Ack]], None] | None = None
     """Called in the event loop with the raw acks of each message; must be quick."""
 
@@ -132,6 +146,17 @@ class Session:
         told by the event, or by an ack of level ENGINE.
         """
         return await self.send(cancel_order(**terms))
+
+    async def amend(self, **terms: Unpack[AmendTerms]) -> Ack:
+        """Changes an open order and waits for the ack. Arguments: see `amend_order`; errors: `submit`."""
+        return await self.send(amend_order(**terms))
+
+    async def mass_cancel(self, **terms: Unpack[MassCancelTerms]) -> Ack:
+        """Cancels all open orders that match and waits for the ack, whose order_id is empty.
+
+        The event MASS_CANCEL_DONE tells how many there were. Arguments: see `mass_cancel`; errors: `submit`.
+        """
+        return await self.send(mass_cancel(**terms))
 
     async def send(self, command: command_pb2.Command) -> Ack:
         """Sends one command and waits for its ack. Errors as `submit`."""
@@ -283,7 +308,10 @@ class Session:
             acks_only=not options.events,
             default_ack_level=_number(options.ack_level),
             client=self._name,
+            session_name=options.session_name,
         )
+        if options.disconnect_grace_s:
+            hello.disconnect_grace.FromMicroseconds(int(options.disconnect_grace_s * 1e6))
         hello.heartbeat_interval.FromMicroseconds(int(options.heartbeat_interval_s * 1e6))
         return hello
 

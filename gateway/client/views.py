@@ -16,15 +16,17 @@ from gateway.client.enums import (
     OrderStatus,
     OrderType,
     Reason,
+    SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingState,
 )
 from gateway.client.errors import error_of
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
-    from ordergate.v1 import command_pb2, event_pb2, failure_pb2, order_pb2
+    from ordergate.v1 import command_pb2, event_pb2, failure_pb2, limits_pb2, order_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
@@ -65,7 +67,7 @@ class Order:
     quantity: Decimal
     """Total quantity: executed + leaves + canceled."""
     limit_price: Decimal | None
-    """Limit price; None for MARKET."""
+    """Limit price; None for MARKET and STOP."""
     post_only: bool
     """True if it was only to be accepted without trading at once."""
     status: OrderStatus
@@ -88,6 +90,22 @@ class Order:
     """Sequence of the account's last event about it; 0 while QUEUED."""
     reject_reason: Reason
     """Why it was refused; UNSPECIFIED unless REJECTED."""
+    stop_price: Decimal | None
+    """Trigger price; None unless STOP or STOP_LIMIT."""
+    display_quantity: Decimal | None
+    """Visible part of an iceberg; None if all is visible."""
+    expire_at: datetime | None
+    """When it expires; only GTD and DAY."""
+    self_trade_prevention: SelfTradePrevention
+    """What it does instead of trading with itself."""
+    stp_group: str
+    """Group for self-trade prevention."""
+    tag: str
+    """The client's label."""
+    session_name: str
+    """Name of the session that sent it; empty if that had none."""
+    cancel_on_disconnect: bool
+    """True if it is canceled when its session is lost."""
 
     @property
     def is_final(self) -> bool:
@@ -104,7 +122,7 @@ class Ack:
     account: str
     """Account acted for."""
     order_id: str
-    """The order that the command is about; empty if the command was malformed."""
+    """The order that the command is about; empty for a mass cancel, and if the command was malformed."""
     level: AckLevel
     """Level reached; UNSPECIFIED if nothing was stored."""
     position: str
@@ -138,6 +156,48 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class MassCancelResult:
+    """What a mass cancel did."""
+
+    matched: int
+    """Open orders that matched."""
+    canceled: int
+    """Of these, canceled."""
+    too_late: int
+    """Of these, not canceled because they ended first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradingStateChange:
+    """A trading state that was set."""
+
+    account: str
+    """Only this account; empty: all."""
+    symbol: str
+    """Only this instrument; empty: all."""
+    state: TradingState
+    """The state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an account may do; None: no limit. They hold per shard."""
+
+    max_order_quantity: Decimal | None
+    """Largest quantity of one order."""
+    max_order_notional: Decimal | None
+    """Largest notional (price times quantity) of one order."""
+    max_open_orders: int | None
+    """Most open orders."""
+    max_open_notional: Decimal | None
+    """Largest notional of all open orders."""
+    max_position: Decimal | None
+    """Largest net position in one instrument, either side, if all open orders of that side were filled."""
+    price_band: Decimal | None
+    """Largest distance of a limit price from the last trade, as a part of it: 0.05 is 5 %."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderEvent:
     """One event of one account. An account's events have a dense sequence per shard, counted from 1."""
 
@@ -146,7 +206,8 @@ class OrderEvent:
     kind: EventKind
     """What happened."""
     command_id: str
-    """The command that made it happen; empty on the maker side of a trade."""
+    """The command that the event answers; empty if another's command made it happen (the maker side of a trade, a
+    triggered stop), or the time."""
     order: Order | None
     """The order after the event; None if there is none."""
     fill: Fill | None
@@ -161,6 +222,14 @@ class OrderEvent:
     """Opaque. Give it as `after` to go on right after this event, also after a restart of your program."""
     shard: int
     """Shard whose sequence this is."""
+    priority_kept: bool | None
+    """Whether an amended order kept its place in the queue; only for AMENDED."""
+    mass_cancel: MassCancelResult | None
+    """What the mass cancel did; only for MASS_CANCEL_DONE."""
+    trading_state: TradingStateChange | None
+    """The trading state; only for TRADING_STATE."""
+    limits: Limits | None
+    """The limits; only for LIMITS."""
 
 
 def ack_view(ack: command_pb2.Ack) -> Ack:
@@ -202,18 +271,26 @@ def order_view(order: order_pb2.Order) -> Order:
         order_type=OrderType(order.order_type),
         time_in_force=TimeInForce(order.time_in_force),
         quantity=Decimal(order.quantity or 0),
-        limit_price=Decimal(order.limit_price) if order.limit_price else None,
+        limit_price=_decimal(order.limit_price),
         post_only=order.post_only,
         status=OrderStatus(order.status),
         executed_quantity=Decimal(order.executed_quantity or 0),
         leaves_quantity=Decimal(order.leaves_quantity or 0),
-        average_price=Decimal(order.average_price) if order.average_price else None,
+        average_price=_decimal(order.average_price),
         version=order.version,
         created_at=_instant(order.created_at),
         queued_at=_instant(order.queued_at),
         updated_at=_instant(order.updated_at),
         last_event_seq=order.last_event_seq,
         reject_reason=Reason(order.reject_reason),
+        stop_price=_decimal(order.stop_price),
+        display_quantity=_decimal(order.display_quantity),
+        expire_at=_instant(order.expire_at) if order.HasField("expire_at") else None,
+        self_trade_prevention=SelfTradePrevention(order.self_trade_prevention),
+        stp_group=order.stp_group,
+        tag=order.tag,
+        session_name=order.session_name,
+        cancel_on_disconnect=order.cancel_on_disconnect,
     )
 
 
@@ -230,11 +307,38 @@ def event_view(event: event_pb2.OrderEvent) -> OrderEvent:
         engine_at=_instant(event.engine_at),
         cursor=event.cursor,
         shard=event.shard,
+        priority_kept=event.priority_kept if event.HasField("priority_kept") else None,
+        mass_cancel=_mass_cancel_view(event.mass_cancel) if event.HasField("mass_cancel") else None,
+        trading_state=_trading_state_view(event.trading_state) if event.HasField("trading_state") else None,
+        limits=_limits_view(event.limits) if event.HasField("limits") else None,
     )
 
 
 def _fill_view(fill: event_pb2.Fill) -> Fill:
     return Fill(fill.trade_id, Decimal(fill.quantity), Decimal(fill.price), Liquidity(fill.liquidity))
+
+
+def _mass_cancel_view(result: event_pb2.MassCancelResult) -> MassCancelResult:
+    return MassCancelResult(result.matched, result.canceled, result.too_late)
+
+
+def _trading_state_view(change: event_pb2.TradingStateChange) -> TradingStateChange:
+    return TradingStateChange(change.account, change.symbol, TradingState(change.state))
+
+
+def _limits_view(limits: limits_pb2.Limits) -> Limits:
+    return Limits(
+        max_order_quantity=_decimal(limits.max_order_quantity),
+        max_order_notional=_decimal(limits.max_order_notional),
+        max_open_orders=limits.max_open_orders or None,
+        max_open_notional=_decimal(limits.max_open_notional),
+        max_position=_decimal(limits.max_position),
+        price_band=_decimal(limits.price_band),
+    )
+
+
+def _decimal(text: str) -> Decimal | None:
+    return Decimal(text) if text else None
 
 
 def _failure_view(failure: failure_pb2.Failure) -> Failure:

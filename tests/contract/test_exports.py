@@ -16,11 +16,12 @@ from gateway.stack.services import ROOT
 
 EXPORTS = set(
     """
-    Ack AckBatch AckLevel AckTimeout Cause CursorExpired Deadline Disposition EventKind Failure Fill Liquidity NotFound
-    Number Order OrderClient OrderEvent OrderStatus OrderType OrdergateError OutcomeUnknown PermissionDenied QueueFull
-    Reason Rejected SelfTradePrevention ServerError Session SessionClosed SessionOptions Side TimeInForce
-    Unauthenticated Unavailable cancel_order new_command_id new_order
-""".split()  # noqa: SIM905 - 39 quoted names are harder to read
+    Ack AckBatch AckLevel AckTimeout Cause CursorExpired Deadline Disposition EventKind Failure Fill Limits Liquidity
+    MassCancelResult NotFound Number Order OrderClient OrderEvent OrderStatus OrderType OrdergateError OutcomeUnknown
+    PermissionDenied QueueFull Reason Rejected SelfTradePrevention ServerError Session SessionClosed SessionOptions Side
+    TimeInForce TradingState TradingStateChange Unauthenticated Unavailable amend_order cancel_order mass_cancel
+    new_command_id new_order
+""".split()  # noqa: SIM905 - 45 quoted names are harder to read
 )
 
 

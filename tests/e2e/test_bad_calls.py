@@ -299,8 +299,23 @@ async def test_a_bad_heartbeat_interval_is_refused(name: str, door: Wire) -> Non
 
 
 HELLOS = {
-    "session_name": ({"session_name": "mine"}, "UNIMPLEMENTED", "hello.session_name"),
-    "disconnect_grace": ({"disconnect_grace": Duration(seconds=1)}, "UNIMPLEMENTED", "hello.disconnect_grace"),
+    "session_name": ({"session_name": "é"}, "INVALID_FIELD", "hello.session_name"),
+    "65 characters of session_name": ({"session_name": "s" * 65}, "INVALID_FIELD", "hello.session_name"),
+    "disconnect_grace without a name": (
+        {"disconnect_grace": Duration(seconds=1)},
+        "INVALID_FIELD",
+        "hello.disconnect_grace",
+    ),
+    "disconnect_grace of more than an hour": (
+        {"session_name": "s", "disconnect_grace": Duration(seconds=3600, nanos=1)},
+        "INVALID_FIELD",
+        "hello.disconnect_grace",
+    ),
+    "negative disconnect_grace": (
+        {"session_name": "s", "disconnect_grace": Duration(nanos=-1)},
+        "INVALID_FIELD",
+        "hello.disconnect_grace",
+    ),
     "default_ack_level": ({"default_ack_level": 9}, "INVALID_FIELD", "hello.default_ack_level"),
     "client": ({"client": "x" * 65}, "INVALID_FIELD", "hello.client"),
     "foreign account": ({"accounts": ["somebody"]}, "PERMISSION", "hello.accounts"),

@@ -36,11 +36,6 @@ def bad(name: str, field: str, **terms: object) -> Fault:
     return order(name, "INVALID_FIELD", field, **terms)
 
 
-def later(name: str, field: str, **terms: object) -> Fault:
-    """Known by name, not built yet."""
-    return order(name, "UNIMPLEMENTED", field, "UNIMPLEMENTED", **terms)
-
-
 def body(name: str, reason: str, field: str, code: str = "INVALID_ARGUMENT", **fields: object) -> Fault:
     return Fault(name, lambda: Command(**{"command_id": new_id(), **fields}), reason, field, code)
 
@@ -49,6 +44,18 @@ def cancel(name: str, field: str, reason: str = "INVALID_FIELD", code: str = "IN
     return body(name, reason, field, code, cancel_order=command_pb2.CancelOrder(**fields))
 
 
+def amend(name: str, field: str, reason: str = "INVALID_FIELD", code: str = "INVALID_ARGUMENT", **fields) -> Fault:
+    return body(name, reason, field, code, amend_order=command_pb2.AmendOrder(**fields))
+
+
+def mass(name: str, field: str, reason: str = "INVALID_FIELD", **fields: object) -> Fault:
+    return body(name, reason, field, mass_cancel=command_pb2.MassCancel(**fields))
+
+
+STOP = {"order_type": order_pb2.ORDER_TYPE_STOP, "limit_price": "", "stop_price": "9"}
+STOP_LIMIT = STOP | {"order_type": order_pb2.ORDER_TYPE_STOP_LIMIT, "limit_price": "10"}
+GTD = {"time_in_force": order_pb2.TIME_IN_FORCE_GTD}
+LATER = Timestamp(seconds=4_000_000_000)
 MARKET = {"order_type": order_pb2.ORDER_TYPE_MARKET, "time_in_force": order_pb2.TIME_IN_FORCE_IOC, "limit_price": ""}
 KEY = order_pb2.OrderKey(client_order_id="one")
 
@@ -71,8 +78,6 @@ FAULTS = [
     bad("too many nanoseconds", "valid_until", valid_until=Timestamp(seconds=4_000_000_000, nanos=10**9)),
     bad("negative nanoseconds", "valid_until", valid_until=Timestamp(seconds=4_000_000_000, nanos=-1)),
     body("no body", "INVALID_FIELD", "body"),
-    body("amend", "UNIMPLEMENTED", "amend_order", "UNIMPLEMENTED", amend_order=command_pb2.AmendOrder()),
-    body("mass cancel", "UNIMPLEMENTED", "mass_cancel", "UNIMPLEMENTED", mass_cancel=command_pb2.MassCancel()),
     bad("no symbol", "new_order.symbol", symbol=""),
     order("unknown symbol", "UNKNOWN_SYMBOL", "new_order.symbol", symbol="NONE"),
     order("symbol in lower case", "UNKNOWN_SYMBOL", "new_order.symbol", symbol="acme"),
@@ -82,12 +87,8 @@ FAULTS = [
     bad("negative side", "new_order.side", side=-(2**31)),
     bad("no order_type", "new_order.order_type", order_type=0),
     bad("unknown order_type", "new_order.order_type", order_type=77),
-    later("STOP", "new_order.order_type", order_type=order_pb2.ORDER_TYPE_STOP, stop_price="9"),
-    later("STOP_LIMIT", "new_order.order_type", order_type=order_pb2.ORDER_TYPE_STOP_LIMIT, stop_price="9"),
     bad("no time_in_force", "new_order.time_in_force", time_in_force=0),
     bad("unknown time_in_force", "new_order.time_in_force", time_in_force=1000),
-    later("DAY", "new_order.time_in_force", time_in_force=order_pb2.TIME_IN_FORCE_DAY),
-    later("GTD", "new_order.time_in_force", time_in_force=order_pb2.TIME_IN_FORCE_GTD),
     bad("MARKET that is GTC", "new_order.time_in_force", **MARKET | {"time_in_force": order_pb2.TIME_IN_FORCE_GTC}),
     *(bad(f"quantity {text!r}", "new_order.quantity", quantity=text) for text in ("", "0", "0.0", "-1", "+1", "1e3")),
     *(bad(f"quantity {text!r}", "new_order.quantity", quantity=text) for text in ("NaN", "inf", "1,0", " 1", "0x1")),
@@ -106,20 +107,76 @@ FAULTS = [
     bad("post_only that is IOC", "new_order.post_only", post_only=True, time_in_force=order_pb2.TIME_IN_FORCE_IOC),
     bad("post_only that is MARKET", "new_order.post_only", **MARKET, post_only=True),
     bad("stop_price of a LIMIT", "new_order.stop_price", stop_price="9"),
-    bad("expire_at of a GTC", "new_order.expire_at", expire_at=Timestamp(seconds=4_000_000_000)),
-    later("display_quantity", "new_order.display_quantity", display_quantity="1"),
-    later("self-trade prevention", "new_order.self_trade_prevention", self_trade_prevention=2),
+    bad("STOP with a limit_price", "new_order.limit_price", **STOP | {"limit_price": "10"}),
+    bad("STOP without a stop_price", "new_order.stop_price", **STOP | {"stop_price": ""}),
+    bad("STOP_LIMIT without a limit_price", "new_order.limit_price", **STOP_LIMIT | {"limit_price": ""}),
+    bad("STOP_LIMIT that is post_only", "new_order.post_only", **STOP_LIMIT, post_only=True),
+    *(
+        bad(f"stop_price {text!r}", "new_order.stop_price", **STOP | {"stop_price": text})
+        for text in ("0", "-1", "1e2")
+    ),
+    order("stop_price off the increment", "PRICE_INCREMENT", "new_order.stop_price", **STOP | {"stop_price": "9.001"}),
+    order("stop_price above the band", "PRICE_BAND", "new_order.stop_price", **STOP | {"stop_price": "1000000.01"}),
+    bad("expire_at of a GTC", "new_order.expire_at", expire_at=LATER),
+    bad("expire_at of a DAY", "new_order.expire_at", expire_at=LATER, time_in_force=order_pb2.TIME_IN_FORCE_DAY),
+    bad("GTD without expire_at", "new_order.expire_at", **GTD),
+    bad("expire_at that is no time", "new_order.expire_at", **GTD, expire_at=Timestamp(seconds=-1)),
+    order(
+        "expire_at has passed",
+        "STALE",
+        "new_order.expire_at",
+        "FAILED_PRECONDITION",
+        **GTD,
+        expire_at=Timestamp(seconds=1_700_000_000),
+    ),
+    *(
+        bad(f"display_quantity {text!r}", "new_order.display_quantity", quantity="5", display_quantity=text)
+        for text in ("0", "6", "x")
+    ),
+    order("display_quantity off the lot", "LOT_SIZE", "new_order.display_quantity", display_quantity="0.5"),
+    bad("display_quantity of a STOP", "new_order.display_quantity", **STOP, display_quantity="1"),
+    bad(
+        "display_quantity of an IOC",
+        "new_order.display_quantity",
+        time_in_force=order_pb2.TIME_IN_FORCE_IOC,
+        display_quantity="1",
+    ),
     bad("unknown self-trade prevention", "new_order.self_trade_prevention", self_trade_prevention=9),
-    later("stp_group", "new_order.stp_group", stp_group="g"),
-    later("cancel_on_disconnect", "new_order.cancel_on_disconnect", cancel_on_disconnect=True),
-    later("tag", "new_order.tag", tag="t"),
+    bad("negative self-trade prevention", "new_order.self_trade_prevention", self_trade_prevention=-1),
+    bad("stp_group that is no ASCII", "new_order.stp_group", stp_group="帳"),
+    bad("100 kB of stp_group", "new_order.stp_group", stp_group="g" * 100_000),
+    bad("cancel_on_disconnect without a name", "new_order.cancel_on_disconnect", cancel_on_disconnect=True),
+    bad("65 characters of tag", "new_order.tag", tag="t" * 65),
+    bad("newline in tag", "new_order.tag", tag="a\n"),
     cancel("cancel of nothing", "cancel_order.order"),
     cancel("no order_id", "cancel_order.order.order_id", order=order_pb2.OrderKey(order_id="")),
     cancel("order_id that is no UUID", "cancel_order.order.order_id", order=order_pb2.OrderKey(order_id="x" * 36)),
     cancel("no client_order_id", "cancel_order.order.client_order_id", order=order_pb2.OrderKey(client_order_id="")),
     cancel("bad client_order_id", "cancel_order.order.client_order_id", order=order_pb2.OrderKey(client_order_id="é")),
-    cancel("version", "cancel_order.expected_version", "UNIMPLEMENTED", "UNIMPLEMENTED", order=KEY, expected_version=1),
     cancel("cancel with a bad symbol", "cancel_order.symbol", "UNKNOWN_SYMBOL", order=KEY, symbol="NONE"),
+    amend("amend of nothing", "amend_order.order"),
+    amend("amend of no UUID", "amend_order.order.order_id", order=order_pb2.OrderKey(order_id="x" * 36)),
+    amend("amend that changes nothing", "amend_order", order=KEY, expected_version=1),
+    amend("amend to nothing", "amend_order.quantity", order=KEY, quantity="0"),
+    amend("amend to no number", "amend_order.limit_price", order=KEY, limit_price="1e2"),
+    amend("amend of 19 digits", "amend_order.stop_price", order=KEY, stop_price="0.1234567890123456789"),
+    amend("amend off the lot", "amend_order.quantity", "LOT_SIZE", order=KEY, symbol="ACME", quantity="0.5"),
+    amend(
+        "amend above the band", "amend_order.limit_price", "PRICE_BAND", order=KEY, symbol="ACME", limit_price="9" * 9
+    ),
+    amend("amend with a bad symbol", "amend_order.symbol", "UNKNOWN_SYMBOL", order=KEY, symbol="NONE", quantity="1"),
+    amend(
+        "amend to the past",
+        "amend_order.expire_at",
+        "STALE",
+        "FAILED_PRECONDITION",
+        order=KEY,
+        expire_at=Timestamp(seconds=1),
+    ),
+    mass("mass cancel with a bad symbol", "mass_cancel.symbol", "UNKNOWN_SYMBOL", symbol="NONE"),
+    mass("mass cancel with a bad side", "mass_cancel.side", side=3),
+    mass("mass cancel with a bad tag", "mass_cancel.tag", tag="\0"),
+    mass("mass cancel with a bad session_name", "mass_cancel.session_name", session_name="s" * 65),
 ]
 
 
