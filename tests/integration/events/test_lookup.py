@@ -15,7 +15,7 @@ from gateway.instruments import load_instruments
 from gateway.lookup import OrderLookup
 from gateway.stack.services import ROOT
 from gateway.streams import Keys
-from ordergate.v1 import failure_pb2, order_pb2
+from ordergate.v1 import event_pb2, failure_pb2, order_pb2
 from ordergate.v1 import order_query_service_pb2 as pb
 from persistence.migrate import load_migrations, migrate
 
@@ -184,6 +184,66 @@ async def test_a_row_of_each_kind_becomes_the_order_that_the_engine_told(setting
         queued_at=timestamp(NOW_NS),
         updated_at=timestamp(1_767_323_045_999_999_000),
     )
+
+
+async def test_the_less_usual_terms_of_a_row_are_shown_as_the_engine_tells_them(setting: Setting) -> None:
+    await setting.store(
+        order_type=order_pb2.ORDER_TYPE_STOP_LIMIT,
+        time_in_force=order_pb2.TIME_IN_FORCE_GTD,
+        status=order_pb2.ORDER_STATUS_UNTRIGGERED,
+        stop_price_ticks=10_100,
+        display_lots=25_000_000,
+        expire_at=datetime(2026, 1, 2, 3, 4, 5, 999_999, UTC),
+        self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_DECREMENT,
+        stp_group="desk",
+        tag="grid",
+        session_name="main",
+        cancel_on_disconnect=True,
+    )
+    found = await setting.lookup.get("a", KEY)
+    assert found is not None
+    assert found.order == order_pb2.Order(
+        order_id=key_text(KEY),
+        client_order_id="1",
+        account="a",
+        symbol="BTC-USD",
+        side=order_pb2.SIDE_BUY,
+        order_type=order_pb2.ORDER_TYPE_STOP_LIMIT,
+        time_in_force=order_pb2.TIME_IN_FORCE_GTD,
+        quantity="1.00000000",
+        limit_price="100.00",
+        stop_price="101.00",
+        status=order_pb2.ORDER_STATUS_UNTRIGGERED,
+        executed_quantity="0.00000000",
+        leaves_quantity="1.00000000",
+        version=1,
+        last_event_seq=1,
+        created_at=timestamp(NOW_NS),
+        queued_at=timestamp(NOW_NS),
+        updated_at=timestamp(NOW_NS),
+        display_quantity="0.25000000",
+        expire_at=timestamp(1_767_323_045_999_999_000),
+        tag="grid",
+        self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_DECREMENT,
+        stp_group="desk",
+        cancel_on_disconnect=True,
+        session_name="main",
+    )
+    assert await setting.cached() is None
+
+
+async def test_an_expired_order_is_final(setting: Setting) -> None:
+    await setting.store(status=order_pb2.ORDER_STATUS_EXPIRED, leaves_lots=0)
+    await setting.lookup.get("a", KEY)
+    assert await setting.cached() is not None
+
+
+async def test_events_that_show_no_order_leave_the_order_as_it_is(setting: Setting) -> None:
+    await setting.shard.publish(Told("a", "1"))
+    for kind in (event_pb2.EVENT_KIND_LIMITS, event_pb2.EVENT_KIND_TICK, event_pb2.EVENT_KIND_MASS_CANCEL_DONE):
+        await setting.shard.publish(Told("a", "", kind))
+    assert await setting.lookup.get("a", KEY) == (setting.order(), QUEUE)
+    assert await setting.lookup.get("a", bytes(16)) is None
 
 
 async def test_without_postgres_the_log_and_the_cache_still_answer(setting: Setting, postgres_server) -> None:
