@@ -102,7 +102,9 @@ SELECT p.engine_at,
        CASE p.kind WHEN 11 THEN 'MASS_CANCEL_DONE' WHEN 12 THEN 'TRADING_STATE' WHEN 15 THEN 'LIMITS' END AS kind,
        p.account,
        p.command_id,
-       CASE p.kind WHEN 12 THEN p.outcome ->> 'account' ELSE p.account END AS target_account,
+       CASE WHEN p.kind = 12 THEN p.outcome ->> 'account'
+            WHEN p.request ->> 'command' = 'SET_TRADING_STATE' THEN p.request ->> 'account'
+            ELSE p.account END AS target_account,
        coalesce(p.outcome ->> 'symbol', p.request ->> 'symbol') AS symbol,
        replace(p.outcome ->> 'state', 'TRADING_STATE_', '') AS state,
        CASE p.kind WHEN 11 THEN coalesce((p.outcome ->> 'matched')::bigint, 0) END AS matched,

@@ -10,7 +10,9 @@ from persistence.streams import ZERO, Entry, LogId
 from tests.integration.persistence.conftest import stop
 from tests.unit.persistence.frames import (
     ACCEPTED,
+    AMENDED,
     OPEN,
+    TRADING_STATE,
     Commands,
     Events,
 )
@@ -65,3 +67,34 @@ async def test_poison_among_thousands_is_found(sidecar: Sidecar, log: Log, datab
     assert await database.value("SELECT count(*) FROM orders") == 2998
     (letter,) = await database.fetch("SELECT index FROM dead_letters")
     assert letter["index"] == 17, "both have the same id; the first one is the order"
+
+
+async def test_poison_among_terms_and_operations_is_found(sidecar: Sidecar, log: Log, database: Database) -> None:
+    """Each letter names the command or event, also where another account's event has the same sequence."""
+    made, told = Commands(), Events()
+    for n in range(6):
+        key = made.new("alice", f"a{n}", tag="\0" if n == 2 else "t")
+        told.add(ACCEPTED, "alice", key, n + 1, command=n)
+    old = made.new("bob", "b1", quantity=10)
+    amended = made.new("alice", "a9", tag="t", quantity=10)
+    told.add(AMENDED, "bob", old, 1, notional="lots", terms=(8, 1001, 0, 0))
+    told.add(AMENDED, "alice", amended, 7, terms=(8, 1001, 0, 0))
+    told.operation(TRADING_STATE, "_ordergate", 1, command=0, trading_state={"symbol": "A", "state": 1})
+    told.operation(TRADING_STATE, "_ordergate", 2, command=0, trading_state={"symbol": "A\0B", "state": 1})
+    log.commands(made.entry(2))
+    log.events(told.entry(2))
+    sidecar.start()
+    await database.until_persisted(LogId(2, 0), LogId(2, 0))
+    rows = await database.fetch("SELECT client_order_id, status, quantity_lots FROM orders ORDER BY 1")
+    assert [tuple(row.values()) for row in rows] == [
+        *((f"a{n}", OPEN, 10) for n in range(6) if n != 2),
+        ("a9", OPEN, 8),
+        ("b1", 1, 10),
+    ]
+    assert await database.value("SELECT array_agg(seq) FROM operations") == [1]
+    letters = await database.fetch("SELECT stream, index, error FROM dead_letters ORDER BY stream, index")
+    assert [(x["stream"], x["index"], x["error"].split(":")[0]) for x in letters] == [
+        ("commands", 2, "full_orders"),
+        ("events", 6, "full_updates"),
+        ("events", 9, "operations"),
+    ]

@@ -223,6 +223,7 @@ async def test_check_tells_whether_a_persister_is_at_work(
     await database.until_persisted(ZERO, ZERO)
     status, said = sidecar.run("--check")
     assert (status, said[:16]) == (0, "1 shard(s) alive")
+    assert said.endswith(f"schema {load_migrations()[-1].version}\n")
     assert sidecar.run("--check", shards=2)[0] == 1
     stop(process)
     await database.fetch("UPDATE persister_offsets SET updated_at = now() - interval '20 seconds'")
@@ -230,6 +231,37 @@ async def test_check_tells_whether_a_persister_is_at_work(
     assert status == 1
     assert re.fullmatch(r"shard 0: last sign of life 2\d s ago\n", said)
     assert sidecar.run("--check", postgres_dsn=postgres_server.dsn_of("nowhere"))[0] == 3
+
+
+async def test_check_tells_that_the_schema_is_another_version_s(sidecar: Sidecar, connection: Any) -> None:
+    known = load_migrations()
+    await migrate(connection, known[:-1])
+    older, newer = len(known) - 1, len(known) + 1
+    assert sidecar.run("--check") == (1, f"the database has schema {older}, this version needs {len(known)}\n")
+    await migrate(connection, [*known, Migration(newer, "newer", "SELECT 1")])
+    assert sidecar.run("--check") == (1, f"the database has schema {newer}, this version needs {len(known)}\n")
+
+
+async def test_orders_of_the_first_schema_are_kept(connection: Any) -> None:
+    """A database of the first version goes on: its orders have the usual terms and no more."""
+    first, *later = load_migrations()
+    await migrate(connection, [first])
+    await connection.execute(
+        """INSERT INTO orders (
+               order_id, shard, account, client_order_id, symbol, side, order_type, time_in_force, flags, quantity_lots,
+               limit_price_ticks, status, reject_reason, cause, executed_lots, leaves_lots, executed_notional, version,
+               last_event_seq, command_ms, command_seq, command_index)
+           VALUES (gen_random_uuid(), 0, 'alice', 'a1', 'ACME', 1, 1, 1, 0, 10,
+                   1000, 2, 0, 0, 0, 10, 0, 1, 1, 1, 0, 0)"""
+    )
+    before = dict(await connection.fetchrow("SELECT * FROM orders"))
+    await migrate(connection, [first, *later])
+    row = dict(await connection.fetchrow("SELECT * FROM orders"))
+    assert {name: row[name] for name in before} == before
+    more = {name: value for name, value in row.items() if name not in before and value is not None}
+    assert more == {"self_trade_prevention": 0, "cancel_on_disconnect": False}
+    shown = await connection.fetchrow("SELECT * FROM order_view")
+    assert (shown["self_trade_prevention"], shown["stop_price"], shown["limit_price"]) == ("NONE", None, None)
 
 
 async def test_idle_persister_shows_signs_of_life(sidecar: Sidecar, database: Database) -> None:

@@ -80,13 +80,13 @@ class Commands:
         frame.amend_symbol.append(0)
         return self._command(AMEND, account, command_id, 0)
 
-    def mass_cancel(self, account: str, command_id: str, *, symbol: str = "", **criteria: object) -> None:
+    def mass_cancel(self, owner: str, command_id: str, *, symbol: str = "", **criteria: object) -> None:
         self.frame.mass_cancels.add(symbol=self._one_up(symbol), **criteria)
-        self._command(MASS_CANCEL, account, command_id, 0)
+        self._command(MASS_CANCEL, owner, command_id, 0)
 
-    def trading_state(self, account: str, command_id: str, state: int, *, symbol: str = "", **row: object) -> None:
+    def trading_state(self, owner: str, command_id: str, state: int, *, symbol: str = "", **row: object) -> None:
         self.frame.trading_states.add(symbol=self._one_up(symbol), state=state, **row)
-        self._command(SET_TRADING_STATE, account, command_id, 0)
+        self._command(SET_TRADING_STATE, owner, command_id, 0)
 
     def limits(self, account: str, command_id: str, **limits: object) -> None:
         self.frame.limits.add(account=account, **limits)
