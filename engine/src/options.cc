@@ -23,15 +23,47 @@ std::string check_address(const std::string& address) {
   return "must be unix:PATH or HOST:PORT; it is '" + address + "'";
 }
 
+// Bounds of the core's numbers. The lower ones keep a repeat within a frame recognisable and a late cancel answerable,
+// the upper ones are memory: 64 bytes a command remembered, 256 an order held.
+constexpr std::uint32_t kIdsWindowMin = 1024;
+constexpr std::uint32_t kIdsWindowMax = 67'108'864;
+constexpr std::int64_t kIdsAgeMaxS = 31'536'000;
+constexpr std::uint32_t kEndedOrdersMax = 16'777'216;
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+void declare_engine(CLI::App& app, Options& options) {
+  core::EngineConfig& engine = options.engine;
+  app.add_option("--orders-max", engine.open_orders_max, "Most orders open at once, about 256 bytes each once used")
+      ->check(CLI::Range(1u, 1u << 30));
+  app.add_option("--ended-orders", engine.ended_orders,
+                 "Orders that have ended and are held for late cancels and repeats, 256 bytes each")
+      ->check(CLI::Range(1u, kEndedOrdersMax));
+  app.add_option("--ids-window", engine.ids_window,
+                 "Commands remembered, so that a repeat is known, 64 bytes each, taken at the start")
+      ->check(CLI::Range(kIdsWindowMin, kIdsWindowMax));
+  app.add_option_function<std::int64_t>(
+         "--ids-age", [&engine](std::int64_t seconds) { engine.ids_age = {seconds * kSecond}; },
+         "Seconds for which a command is remembered at most")
+      ->check(CLI::Range(std::int64_t{1}, kIdsAgeMaxS))
+      ->default_str(std::to_string(engine.ids_age.value / kSecond));
+}
+
+void declare_listener(CLI::App& app, Options& options) {
+  app.add_option("--listen", options.listen,
+                 "Address to listen on, unix:PATH or HOST:PORT; private: without TLS it has no authentication")
+      ->check(CLI::Validator(check_address, "ADDRESS"));
+  app.add_option("--tls-cert", options.tls.cert, "Certificate chain (PEM) for TLS with client certificates")
+      ->type_name("FILE");
+  app.add_option("--tls-key", options.tls.key, "Private key (PEM) of --tls-cert")->type_name("FILE");
+  app.add_option("--tls-ca", options.tls.ca, "Certificates (PEM) of those who sign the clients'")->type_name("FILE");
+}
+
 void declare(CLI::App& app, Options& options) {
   app.option_defaults()->always_capture_default();
-  app.add_option("--listen", options.listen,
-                 "Address to listen on, unix:PATH or HOST:PORT; private: it has no authentication")
-      ->check(CLI::Validator(check_address, "ADDRESS"));
+  declare_listener(app, options);
   app.add_option("--instruments", options.instruments, "Instrument file, the same as the gateway's")->type_name("FILE");
   app.add_option("--shard", options.shard, "Shard of the log to serve")->check(CLI::Range(0u, 1023u));
-  app.add_option("--orders-max", options.orders_max, "Most orders that may rest at once, 32 bytes each when used")
-      ->check(CLI::Range(1u, 1u << 30));
+  declare_engine(app, options);
   app.add_option("--log-level", options.log_level, "Least level to log")
       ->transform(CLI::CheckedTransformer(kLevels).description("{debug,info,warning,error}"))
       ->default_str("info");

@@ -5,20 +5,25 @@
 #include <optional>
 #include <string>
 
+#include "core/engine.h"
 #include "log.h"
+#include "rpc/tls.h"
 
 namespace ordergate {
 
 struct Options {
-  // Where to listen: unix:PATH or HOST:PORT (port 0 takes a free one). A private address: there is no authentication.
+  // Where to listen: unix:PATH or HOST:PORT (port 0 takes a free one). A private address, unless TLS is on: there is no
+  // other authentication.
   std::string listen = "unix:.ordergate/run/engine.sock";
   // Instrument file, the same as the gateway's.
   std::string instruments = "instruments.toml";
   // Shard of the log that this engine serves.
   std::uint32_t shard = 0;
-  // Most orders that may rest at once; 32 bytes each, taken as they are first needed. Part of the state's meaning: an
-  // order too many is refused, so that a replay needs the same number.
-  std::uint32_t orders_max = 4'194'304;
+  // PEM files for TLS, in which clients need certificates; only with HOST:PORT.
+  rpc::TlsFiles tls;
+  // What the core is to be built with. Part of the state's meaning: a replay needs the same numbers. The instruments
+  // come from their file.
+  core::EngineConfig engine;
   log::Level log_level = log::Level::kInfo;
   // End (SIGTERM) when the process that started this one ends.
   bool die_with_parent = false;

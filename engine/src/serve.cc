@@ -45,11 +45,11 @@ void follow_parent() {
 
 }  // namespace
 
-int serve(const Options& options, rpc::Shard& shard) {
+int serve(const Options& options, rpc::Shard& shard, const rpc::TlsPem& tls) {
   const sigset_t signals = block_signals();
   if (options.die_with_parent) follow_parent();
   rpc::Server server(shard, new_instance());
-  const std::string address = server.listen(options.listen);
+  const std::string address = server.listen(options.listen, tls);
   if (address.empty()) {
     std::fprintf(stderr, "--listen: %s can't be used\n", options.listen.c_str());
     return kExitUsage;

@@ -3,11 +3,12 @@
 
 #include "options.h"
 #include "rpc/shard.h"
+#include "rpc/tls.h"
 
 namespace ordergate {
 
 // Listens, says ready, and serves until SIGTERM or SIGINT, which drain; a second one ends at once. Returns the exit
 // code: 0 after a drain, 2 if the address can't be used. REQUIRES: no other thread was started.
-int serve(const Options& options, rpc::Shard& shard);
+int serve(const Options& options, rpc::Shard& shard, const rpc::TlsPem& tls);
 
 }  // namespace ordergate

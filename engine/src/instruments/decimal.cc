@@ -89,6 +89,23 @@ std::optional<std::string> plain_decimal(std::string_view text) {
   return plain;
 }
 
+std::optional<core::Decimal> number(std::string_view plain) {
+  const Parts parts = split(plain);
+  if (parts.fraction.size() > Grid::kDigitsMax) return std::nullopt;
+  const auto digits = static_cast<unsigned>(parts.fraction.size());
+  const auto units = units_of(parts, digits);
+  if (!units || *units > Wide{core::kValueMax}) return std::nullopt;
+  return core::Decimal{static_cast<std::uint64_t>(*units), digits};
+}
+
+char* format(core::Decimal number, char* out) {
+  while (number.digits != 0 && number.mantissa % 10 == 0) {
+    number.mantissa /= 10;
+    --number.digits;
+  }
+  return write_decimal(number.mantissa, number.digits, out);
+}
+
 std::optional<Grid> Grid::of(std::string_view plain_step) {
   const Parts parts = split(plain_step);
   const auto digits = static_cast<unsigned>(parts.fraction.size());

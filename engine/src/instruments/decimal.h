@@ -17,6 +17,16 @@ inline constexpr std::size_t kDecimalMax = 48;
 // not digits with at most one point among them, longer than 38 characters, or not above 0.
 std::optional<std::string> plain_decimal(std::string_view text);
 
+// The number of a plain decimal; nothing if it has more than 18 digits after the point or is above core::kValueMax
+// without it.
+std::optional<core::Decimal> number(std::string_view plain);
+
+// A price band of so many millionths as a part of the price.
+constexpr core::Decimal band(std::uint32_t ppm) { return {ppm, 6}; }
+
+// Writes the number in plain form ("0" for 0); returns the end. REQUIRES: kDecimalMax bytes at `out`.
+char* format(core::Decimal number, char* out);
+
 // Multiples of one step: the price increment or the lot size of an instrument.
 class Grid {
  public:
@@ -27,6 +37,9 @@ class Grid {
 
   // Grid of a step in plain form; nothing if it is beyond kStepMax or kDigitsMax.
   static std::optional<Grid> of(std::string_view plain_step);
+
+  // The step itself.
+  core::Decimal step() const { return {step_, digits_}; }
 
   // Steps in a plain decimal; nothing if it is not a multiple of the step, or above core::kValueMax.
   std::optional<std::int64_t> parse(std::string_view plain) const;

@@ -1,8 +1,10 @@
 // The instrument file, which the gateway reads too.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/engine.h"
@@ -16,12 +18,16 @@ struct Instrument {
   Grid quantity;  // lots <-> text
 };
 
-// All instruments of the installation, in the order of their symbols (bytes).
+// All instruments of the installation, in the order of their symbols (bytes), and what holds for all of them.
 struct Instruments {
   std::vector<Instrument> rows;
-  std::string digest;  // SHA-256 that relay and engine compare, 64 hex digits; protos/README.md
+  core::Limits default_limits = {};  // of accounts that have none of their own
+  core::Time trading_day_end = {0};  // ns after midnight UTC
+  std::string digest;                // SHA-256 that relay and engine compare, 64 hex digits; protos/README.md
 
   std::vector<core::InstrumentLimits> limits() const;
+  // Number of the instrument in rows.
+  std::optional<std::uint32_t> find(std::string_view symbol) const;
 };
 
 // What came of reading the file: instruments, or an error that names file, instrument and key.

@@ -21,6 +21,13 @@ std::string_view digits(core::Notional value, char (&text)[40]) {
   return {at, static_cast<std::size_t>(end - at)};
 }
 
+// True if after the event the order has other terms than its NewOrder asked for; DAY alone gets an end.
+bool revises(core::EventKind kind, core::TimeInForce time_in_force) {
+  using core::EventKind;
+  if (kind == EventKind::kAccepted) return time_in_force == core::TimeInForce::kDay;
+  return kind == EventKind::kAmended || kind == EventKind::kTriggered || kind == EventKind::kRestated;
+}
+
 void put_field(Buffer& out, unsigned field, std::string_view bytes) {
   out.advance(wire::put_varint(wire::put_tag(out.reserve(20), field, Type::kBytes), bytes.size()));
   out.append(bytes);
@@ -34,9 +41,9 @@ void put_number(Buffer& out, unsigned field, std::uint64_t value) {
 
 std::string EventFrameEncoder::encode(LogId id, const core::CommandFrame& frame, const core::EventSink& sink) {
   clear();
-  writer_.begin(id, engine_.time());
+  writer_.begin(id, frame, sink);
   std::uint32_t index = 0;
-  for (const Event& event : sink.events) add_event(event, index++, frame.command_ids[event.command]);
+  for (const Event& event : sink.events) add_event(event, index++);
   for (const core::Trade& trade : sink.trades) add_trade(trade);
   assemble(frame);
   return std::string(out_.view());
@@ -72,20 +79,22 @@ std::uint32_t EventFrameEncoder::symbol_index(std::uint32_t symbol) {
   return index;
 }
 
-void EventFrameEncoder::add_event(const Event& event, std::uint32_t index, std::string_view command_id) {
+void EventFrameEncoder::add_event(const Event& event, std::uint32_t index) {
   const std::uint32_t slot = slot_of(event.account, event.seq);
   Buffer& events = slots_[slot].events;
   ++slots_[slot].count;
-  events.advance(writer_.write(event, index, command_id, events.reserve(kOrderEventMax)));
-  add_columns(event, slot);
+  events.advance(writer_.write(index, events.reserve(kOrderEventMax)));
+  if (event.order == 0) return add_columns(event, slot, {});
+  const core::Order& order = engine_.order(event.order);
+  add_columns(event, slot, order.id);
+  if (revises(event.kind, order.time_in_force)) add_terms(index);
 }
 
-void EventFrameEncoder::add_columns(const Event& event, std::uint32_t slot) {
+void EventFrameEncoder::add_columns(const Event& event, std::uint32_t slot, core::OrderId id) {
   column(6).put(static_cast<char>(event.kind));
   column(7).varint(event.command);
   column(8).varint(slot);
   column(9).varint(event.seq.value);
-  const core::OrderId id = event.order == 0 ? core::OrderId{} : engine_.order(event.order).id;
   char* const ids = column(10).reserve(sizeof id);
   id.write(ids);
   column(10).advance(ids + sizeof id);
@@ -97,6 +106,19 @@ void EventFrameEncoder::add_columns(const Event& event, std::uint32_t slot) {
   column(16).varint(event.version);
   char text[40];
   put_field(column(17), 17, digits(event.notional, text));
+  column(26).put(event.answers ? 1 : 0);
+}
+
+void EventFrameEncoder::add_terms(std::uint32_t index) {
+  const Terms terms = writer_.terms(index);
+  Buffer& rows = column(27);
+  const wire::Nested row(rows.reserve(80), 27);
+  char* end = wire::put_uint(row.start(), 1, index);
+  end = wire::put_uint(end, 2, static_cast<std::uint64_t>(terms.quantity.value));
+  end = wire::put_uint(end, 3, static_cast<std::uint64_t>(terms.price.value));
+  end = wire::put_uint(end, 4, static_cast<std::uint64_t>(terms.stop_price.value));
+  end = wire::put_fixed64(end, 5, static_cast<std::uint64_t>(terms.expire_at.value));
+  rows.advance(row.close(end));
 }
 
 void EventFrameEncoder::add_trade(const core::Trade& trade) {
@@ -106,19 +128,16 @@ void EventFrameEncoder::add_trade(const core::Trade& trade) {
   column(22).varint(static_cast<std::uint64_t>(trade.quantity.value));
   column(23).put(static_cast<char>(trade.taker_side));
   column(24).varint(trade.maker_event);
-  column(25).varint(trade.taker_event);
+  column(25).varint(trade.maker_event + 1);
 }
 
 void EventFrameEncoder::assemble(const core::CommandFrame& frame) {
   put_number(out_, 1, kFormat);
-  char* end = wire::put_tag(out_.reserve(16), 2, Type::kFixed64);
-  const auto time = static_cast<std::uint64_t>(engine_.time().value);
-  std::memcpy(end, &time, sizeof time);
-  out_.advance(end + sizeof time);
+  out_.advance(wire::put_fixed64(out_.reserve(16), 2, static_cast<std::uint64_t>(engine_.time().value)));
   put_number(out_, 3, frame.size());
   assemble_accounts();
   for (unsigned field = kFirstColumn; field <= kLastColumn; ++field) {
-    if (field == 17) {  // strings: the column holds them with tag and length
+    if (field == 17 || field == 27) {  // strings and messages: the column holds them with tag and length
       out_.append(column(field).view());
     } else if (field == 20) {
       for (const std::uint32_t symbol : symbols_) put_field(out_, field, engine_.symbol(symbol));

@@ -34,16 +34,17 @@ class EventFrameEncoder {
     std::uint32_t count = 0;
     wire::Buffer events;
   };
-  // Columns, in the order of their fields: kinds (6) to trade_taker_event (25).
+  // Columns, in the order of their fields: kinds (6) to terms (27).
   static constexpr unsigned kFirstColumn = 6;
-  static constexpr unsigned kLastColumn = 25;
+  static constexpr unsigned kLastColumn = 27;
 
   void clear();
   wire::Buffer& column(unsigned field) { return columns_[field - kFirstColumn]; }
   std::uint32_t slot_of(std::uint32_t account, core::Sequence seq);
   std::uint32_t symbol_index(std::uint32_t symbol);
-  void add_event(const core::Event& event, std::uint32_t index, std::string_view command_id);
-  void add_columns(const core::Event& event, std::uint32_t slot);
+  void add_event(const core::Event& event, std::uint32_t index);
+  void add_columns(const core::Event& event, std::uint32_t slot, core::OrderId id);
+  void add_terms(std::uint32_t index);
   void add_trade(const core::Trade& trade);
   void assemble(const core::CommandFrame& frame);
   void assemble_accounts();

@@ -65,7 +65,7 @@ class EventFrameTest : public ::testing::Test {
   }
 
   instruments::Instruments instruments_ = *instruments::parse("i.toml", kInstruments).instruments;
-  core::Engine engine_{{instruments_.limits(), 1000}};
+  core::Engine engine_{{.instruments = instruments_.limits(), .open_orders_max = 1000}};
   EventFrameEncoder encoder_{engine_, instruments_, 0};
   core::EventSink sink_;
 };

@@ -22,6 +22,8 @@ constexpr auto kDrainGrace = std::chrono::seconds(5);
 // For calls of others (health watchers), which nothing ends but the server.
 constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
 
+Status gone() { return Status(StatusCode::UNAVAILABLE, "the engine is shutting down"); }
+
 void configure(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.SetMaxSendMessageSize(kMessageBytesMax);
@@ -36,53 +38,28 @@ void configure(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-// One GetStatus call; deletes itself.
-class StatusCall {
- public:
-  explicit StatusCall(Server& server) : server_(server) {
-    server_.service_.RequestGetStatus(&context_, &request_, &writer_, server_.queue_.get(), server_.queue_.get(),
-                                      &accept_done_);
-  }
-
- private:
-  void on_accept(bool ok) {
-    if (!ok) {
-      delete this;
-      return;
-    }
-    server_.await_status_call();
-    engine::v1::GetStatusResponse response;
-    server_.fill(response, request_.state_hash());
-    writer_.Finish(response, Status::OK, &finish_done_);
-  }
-  void on_finish(bool) { delete this; }
-
-  Server& server_;
-  grpc::ServerContext context_;
-  engine::v1::GetStatusRequest request_;
-  grpc::ServerAsyncResponseWriter<engine::v1::GetStatusResponse> writer_{&context_};
-  Completion accept_done_ = Completion::of<&StatusCall::on_accept>(this);
-  Completion finish_done_ = Completion::of<&StatusCall::on_finish>(this);
-};
-
 Server::Server(Shard& shard, std::string instance) : shard_(shard), instance_(std::move(instance)) {}
 
 Server::~Server() {
   if (shutdown_.joinable()) shutdown_.join();
 }
 
-std::string Server::listen(const std::string& address) {
+std::string Server::listen(const std::string& address, const TlsPem& tls) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   configure(builder);
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, credentials_of(tls), &port);
   builder.RegisterService(&service_);
   queue_ = builder.AddCompletionQueue();
   server_ = builder.BuildAndStart();
   if (!server_) return {};
+  using Service = engine::v1::EngineService::AsyncService;
   await_session();
-  await_status_call();
+  await_book_stream();
+  await<engine::v1::GetStatusRequest, engine::v1::GetStatusResponse>(&Service::RequestGetStatus);
+  await<engine::v1::GetBookRequest, engine::v1::GetBookResponse>(&Service::RequestGetBook);
+  await<engine::v1::GetLimitsRequest, engine::v1::GetLimitsResponse>(&Service::RequestGetLimits);
   set_health(true);
   if (address.starts_with("unix:")) return address;
   return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
@@ -103,14 +80,33 @@ void Server::await_session() {
   waiting->accept(service_, *queue_);
 }
 
-void Server::await_status_call() {
-  if (!draining_) new StatusCall(*this);
+void Server::await_book_stream() {
+  auto stream = std::make_unique<BookStream>(*this, shard_);
+  BookStream* const waiting = stream.get();
+  book_streams_.emplace(waiting, std::move(stream));
+  waiting->accept(service_, *queue_);
+}
+
+template <class Request, class Response>
+void Server::await(void (engine::v1::EngineService::AsyncService::*wait)(grpc::ServerContext*, Request*,
+                                                                         grpc::ServerAsyncResponseWriter<Response>*,
+                                                                         grpc::CompletionQueue*,
+                                                                         grpc::ServerCompletionQueue*, void*)) {
+  if (draining_) return;
+  auto* const call = new UnaryCall<Server, Request, Response>(*this, wait);
+  call->accept(service_, *queue_);
 }
 
 void Server::accepted(Session& session) {
   ++streams_;
-  if (draining_) return session.end(Status(StatusCode::UNAVAILABLE, "the engine is shutting down"), false);
+  if (draining_) return session.end(gone(), false);
   await_session();
+}
+
+void Server::accepted(BookStream& stream) {
+  ++streams_;
+  if (draining_) return stream.end(gone());
+  await_book_stream();
 }
 
 std::optional<Status> Server::take_over(Session& session, const engine::v1::Hello& hello) {
@@ -129,12 +125,23 @@ std::optional<Status> Server::take_over(Session& session, const engine::v1::Hell
 }
 
 void Server::ended(Session& session) {
-  const bool waiting = !session.was_accepted();
-  if (!waiting) --streams_;
+  const bool was_accepted = session.was_accepted();
   if (active_ == &session) active_ = nullptr;
   sessions_.erase(&session);
-  if (draining_ && streams_ == 0) shut_down();
+  if (was_accepted) one_less();
   close_queue();
+}
+
+void Server::ended(BookStream& stream) {
+  const bool was_accepted = stream.was_accepted();
+  book_streams_.erase(&stream);
+  if (was_accepted) one_less();
+  close_queue();
+}
+
+void Server::one_less() {
+  --streams_;
+  if (draining_ && streams_ == 0) shut_down();
 }
 
 void Server::on_stop(bool) {
@@ -142,10 +149,13 @@ void Server::on_stop(bool) {
   log::info("draining", {{"streams", std::to_string(streams_)}, {"last_applied", shard_.last_applied().text()}});
   set_health(false);
   drain_timeout_.Set(queue_.get(), system_clock::now() + kDrainGrace, &drain_timeout_done_);
-  const Status gone(StatusCode::UNAVAILABLE, "the engine is shutting down");
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     Session& session = *(it++)->second;  // end() may delete it
-    if (session.was_accepted()) session.end(gone, true);
+    if (session.was_accepted()) session.end(gone(), true);
+  }
+  for (auto it = book_streams_.begin(); it != book_streams_.end();) {
+    BookStream& stream = *(it++)->second;
+    if (stream.was_accepted()) stream.end(gone());
   }
   if (streams_ == 0) shut_down();
 }
@@ -167,9 +177,9 @@ void Server::on_server_down(bool) {
   close_queue();
 }
 
-// Only when no session can start another operation.
+// Only when no stream can start another operation.
 void Server::close_queue() {
-  if (down_ && sessions_.empty()) queue_->Shutdown();
+  if (down_ && sessions_.empty() && book_streams_.empty()) queue_->Shutdown();
 }
 
 void Server::set_health(bool serving) {
@@ -178,7 +188,7 @@ void Server::set_health(bool serving) {
   health.SetServingStatus(kServiceName, serving);
 }
 
-void Server::fill(engine::v1::GetStatusResponse& response, bool state_hash) const {
+Status Server::answer(const engine::v1::GetStatusRequest& request, engine::v1::GetStatusResponse& response) const {
   const core::Counters& counters = shard_.engine().counters();
   response.set_engine_version(ORDERGATE_ENGINE_VERSION);
   response.set_instance(instance_);
@@ -192,7 +202,9 @@ void Server::fill(engine::v1::GetStatusResponse& response, bool state_hash) cons
   response.set_open_orders(shard_.engine().open_orders());
   response.set_unpublished_frames(static_cast<std::uint32_t>(shard_.held().size()));
   response.set_instruments_digest(shard_.digest());
-  if (state_hash) response.set_state_hash(shard_.engine().state_hash());
+  response.set_next_expiry_ns(static_cast<std::uint64_t>(shard_.engine().next_expiry().value));
+  if (request.state_hash()) response.set_state_hash(shard_.engine().state_hash());
+  return Status::OK;
 }
 
 }  // namespace ordergate::rpc

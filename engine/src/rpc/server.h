@@ -10,16 +10,18 @@
 #include <thread>
 
 #include "ordergate/engine/v1/engine_service.grpc.pb.h"
+#include "rpc/answers.h"
+#include "rpc/book_stream.h"
 #include "rpc/completion.h"
 #include "rpc/session.h"
 #include "rpc/shard.h"
+#include "rpc/tls.h"
+#include "rpc/unary.h"
 
 namespace ordergate::rpc {
 
-class StatusCall;
-
 // One thread runs the completion queue and thereby owns the shard: no locks.
-class Server final : public SessionOwner {
+class Server final : public SessionOwner, public BookStreamOwner {
  public:
   // `shard` must outlive the server. `instance` tells this start of the engine from others.
   Server(Shard& shard, std::string instance);
@@ -27,7 +29,7 @@ class Server final : public SessionOwner {
 
   // Listens; from then on health says SERVING. Returns the address in effect (with the port taken), or an empty text if
   // the address can't be used.
-  std::string listen(const std::string& address);
+  std::string listen(const std::string& address, const TlsPem& tls);
 
   // Serves until stop(). Returns when all streams have ended.
   void run();
@@ -36,21 +38,37 @@ class Server final : public SessionOwner {
   void stop();
 
  private:
-  friend class StatusCall;
+  template <class Owner, class Request, class Response>
+  friend class UnaryCall;
 
   void accepted(Session& session) override;
   std::optional<grpc::Status> take_over(Session& session, const engine::v1::Hello& hello) override;
   void ended(Session& session) override;
+  void accepted(BookStream& stream) override;
+  void ended(BookStream& stream) override;
 
   void await_session();
-  void await_status_call();
+  void await_book_stream();
+  // Waits for a unary call.
+  template <class Request, class Response>
+  void await(void (engine::v1::EngineService::AsyncService::*wait)(grpc::ServerContext*, Request*,
+                                                                   grpc::ServerAsyncResponseWriter<Response>*,
+                                                                   grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
+                                                                   void*));
+  template <class Request, class Response>
+  grpc::Status answer(const Request& request, Response& response) const {
+    return rpc::answer(shard_, request, response);
+  }
+  grpc::Status answer(const engine::v1::GetStatusRequest& request, engine::v1::GetStatusResponse& response) const;
+
+  // After a stream has ended.
+  void one_less();
   void set_health(bool serving);
   void on_stop(bool ok);
   void on_drain_timeout(bool ok);
   void shut_down();
   void on_server_down(bool ok);
   void close_queue();
-  void fill(engine::v1::GetStatusResponse& response, bool state_hash) const;
 
   Shard& shard_;
   const std::string instance_;
@@ -59,8 +77,9 @@ class Server final : public SessionOwner {
   std::unique_ptr<grpc::Server> server_;
 
   // Fields of the thread that runs the queue.
-  std::map<Session*, std::unique_ptr<Session>> sessions_;  // accepted ones, and the one that waits
-  std::size_t streams_ = 0;                                // accepted ones
+  std::map<Session*, std::unique_ptr<Session>> sessions_;            // accepted ones, and the one that waits
+  std::map<BookStream*, std::unique_ptr<BookStream>> book_streams_;  // likewise
+  std::size_t streams_ = 0;                                          // accepted ones of both
   Session* active_ = nullptr;
   std::uint64_t epoch_ = 0;  // of the last relay that was active
   std::string relay_;

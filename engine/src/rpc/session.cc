@@ -95,7 +95,8 @@ void Session::read() {
 }
 
 bool Session::has_output() const {
-  return opened_ && (welcome_ || applied_ || (!shard_.held().empty() && shard_.held().back().id > sent_));
+  return opened_ && (welcome_ || applied_ || (!shard_.held().empty() && shard_.held().back().id > sent_) ||
+                     shard_.engine().next_expiry() != told_expiry_);
 }
 
 void Session::write() {
@@ -112,6 +113,8 @@ void Session::write() {
     to_proto(*applied_, response_.mutable_applied());
     applied_.reset();
   }
+  told_expiry_ = shard_.engine().next_expiry();
+  response_.set_next_expiry_ns(static_cast<std::uint64_t>(told_expiry_.value));
   std::size_t bytes = 0;
   const auto& held = shard_.held();
   for (std::size_t i = shard_.first_after(sent_); i < held.size(); ++i) {

@@ -77,6 +77,7 @@ class Session {
   LogId sent_;                    // event frames up to here are sent, or were published before
   std::size_t unsent_ = 0;        // bytes of event frames that wait
   std::optional<LogId> applied_;  // progress to report
+  core::Time told_expiry_{0};     // when the next order is due to expire, as last told
 
   std::optional<grpc::Status> ending_;
   bool flush_ = false;

@@ -5,11 +5,23 @@
 
 namespace ordergate::rpc {
 
-Shard::Shard(instruments::Instruments instruments, std::uint32_t shard, std::uint32_t open_orders_max)
+namespace {
+
+core::EngineConfig complete(core::EngineConfig config, const instruments::Instruments& instruments) {
+  config.instruments = instruments.limits();
+  config.default_limits = instruments.default_limits;
+  config.trading_day_end = instruments.trading_day_end;
+  return config;
+}
+
+}  // namespace
+
+Shard::Shard(instruments::Instruments instruments, std::uint32_t shard, core::EngineConfig config)
     : instruments_(std::move(instruments)),
       number_(shard),
-      engine_({.instruments = instruments_.limits(), .open_orders_max = open_orders_max}),
-      encoder_(engine_, instruments_, shard) {}
+      engine_(complete(std::move(config), instruments_)),
+      encoder_(engine_, instruments_, shard),
+      books_(engine_) {}
 
 std::optional<Fault> Shard::apply(const CommandEntry& entry) {
   if (entry.id <= last_applied_) return std::nullopt;
@@ -28,6 +40,7 @@ std::optional<Fault> Shard::apply(const CommandEntry& entry) {
   sink_.clear();
   engine_.apply(decoder_.frame(), {static_cast<std::int64_t>(entry.engine_time_ns)}, sink_);
   last_applied_ = entry.id;
+  books_.applied(sink_);
   if (entry.id <= last_published_) {
     released_ = entry.id;
     return std::nullopt;

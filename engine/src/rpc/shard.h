@@ -9,6 +9,7 @@
 
 #include "core/engine.h"
 #include "instruments/instruments.h"
+#include "rpc/book_feed.h"
 #include "rpc/command_frame.h"
 #include "rpc/event_frame.h"
 #include "rpc/log_id.h"
@@ -44,7 +45,8 @@ struct Fault {
 // Not thread-safe: the thread of the server owns it.
 class Shard {
  public:
-  Shard(instruments::Instruments instruments, std::uint32_t shard, std::uint32_t open_orders_max);
+  // `config` but for what the instruments say. Throws std::invalid_argument as core::Engine does.
+  Shard(instruments::Instruments instruments, std::uint32_t shard, core::EngineConfig config);
 
   // Applies the entry, unless it was applied before. Its event frame is held if its id is above last_published().
   std::optional<Fault> apply(const CommandEntry& entry);
@@ -65,6 +67,8 @@ class Shard {
   std::uint32_t number() const { return number_; }
   const std::string& digest() const { return instruments_.digest; }
   const core::Engine& engine() const { return engine_; }
+  const instruments::Instruments& instruments() const { return instruments_; }
+  BookFeed& books() { return books_; }
 
  private:
   const instruments::Instruments instruments_;
@@ -73,6 +77,7 @@ class Shard {
   CommandFrameDecoder decoder_;
   EventFrameEncoder encoder_;
   core::EventSink sink_;
+  BookFeed books_;
 
   LogId last_applied_;
   LogId last_published_;

@@ -27,7 +27,9 @@ max_price = "1000000"
 max_quantity = "1000000"
 )";
 
-Shard make_shard() { return Shard(*instruments::parse("i.toml", kInstruments).instruments, 0, 1000); }
+Shard make_shard() {
+  return Shard(*instruments::parse("i.toml", kInstruments).instruments, 0, {.open_orders_max = 1000});
+}
 
 std::string frame_of(const std::string& id, std::int64_t price = 100) {
   Commands commands;

@@ -88,6 +88,16 @@ inline char* put_text(char* out, unsigned field, std::string_view text) {
 inline char* put_uint(char* out, unsigned field, std::uint64_t value) {
   return value == 0 ? out : put_varint(put_tag(out, field, Type::kVarint), value);
 }
+inline char* put_fixed64(char* out, unsigned field, std::uint64_t value) {
+  if (value == 0) return out;
+  out = put_tag(out, field, Type::kFixed64);
+  std::memcpy(out, &value, sizeof value);  // little-endian, as this machine is
+  return out + sizeof value;
+}
+// An optional field is there with its default, too.
+inline char* put_bool(char* out, unsigned field, bool value) {
+  return put_varint(put_tag(out, field, Type::kVarint), value ? 1 : 0);
+}
 
 // A message of yet unknown length: two bytes are kept free for it, since nearly all have 128 to 16,383 bytes; `close`
 // moves a shorter one. REQUIRES: the content stays below 16,384 bytes.
