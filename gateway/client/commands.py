@@ -14,6 +14,8 @@ from ordergate.v1.order_pb2 import OrderKey
 if TYPE_CHECKING:
     from typing import Any
 
+    from google.protobuf.timestamp_pb2 import Timestamp
+
 Number: TypeAlias = str | Decimal | int
 """An exact decimal. Never a float: 0.1 is not a tenth."""
 
@@ -155,10 +157,8 @@ def new_order(
         TypeError: a float, or another type than said.
         ValueError: a datetime without a time zone.
     """
-    if order_type is None:
-        order_type = _order_type(price, stop_price)
-    if time_in_force is None:
-        time_in_force = _time_in_force(order_type, expire_at)
+    order_type = _order_type(price, stop_price) if order_type is None else order_type
+    time_in_force = _time_in_force(order_type, expire_at) if time_in_force is None else time_in_force
     order = NewOrder(
         symbol=symbol,
         side=_number(side),
@@ -167,15 +167,14 @@ def new_order(
         quantity=decimal_text("quantity", quantity),
         limit_price=_optional("price", price),
         post_only=post_only,
-        stop_price=_optional("stop_price", stop_price),
-        display_quantity=_optional("display_quantity", display_quantity),
-        self_trade_prevention=_number(self_trade_prevention),
-        stp_group=stp_group,
-        cancel_on_disconnect=cancel_on_disconnect,
-        tag=tag,
     )
-    if expire_at is not None:
-        order.expire_at.FromDatetime(_instant("expire_at", expire_at))
+    if stop_price is not None or display_quantity is not None or expire_at is not None:
+        order.stop_price = _optional("stop_price", stop_price)
+        order.display_quantity = _optional("display_quantity", display_quantity)
+        _set_instant(order.expire_at, "expire_at", expire_at)
+    if self_trade_prevention or stp_group or cancel_on_disconnect or tag:
+        order.self_trade_prevention, order.stp_group = _number(self_trade_prevention), stp_group
+        order.cancel_on_disconnect, order.tag = cancel_on_disconnect, tag
     command = _command(account, command_id, ack_level, valid_until)
     command.new_order.CopyFrom(order)
     return command
@@ -260,8 +259,7 @@ def amend_order(
         expected_version=expected_version,
         symbol=symbol,
     )
-    if expire_at is not None:
-        amend.expire_at.FromDatetime(_instant("expire_at", expire_at))
+    _set_instant(amend.expire_at, "expire_at", expire_at)
     command = _command(account, command_id, ack_level, valid_until)
     command.amend_order.CopyFrom(amend)
     return command
@@ -317,7 +315,7 @@ def _command(account: str, command_id: str | None, ack_level: AckLevel, valid_un
         ack_level=_number(ack_level),
     )
     if valid_until is not None:
-        command.valid_until.FromDatetime(_instant("valid_until", valid_until))
+        _set_instant(command.valid_until, "valid_until", valid_until)
     return command
 
 
@@ -337,12 +335,14 @@ def _optional(name: str, value: Number | None) -> str:
     return "" if value is None else decimal_text(name, value)
 
 
-def _instant(name: str, deadline: Deadline) -> datetime:
+def _set_instant(stamp: Timestamp, name: str, deadline: Deadline | None) -> None:
+    if deadline is None:
+        return
     if isinstance(deadline, timedelta):
-        return datetime.now(UTC) + deadline
+        deadline = datetime.now(UTC) + deadline
     if deadline.tzinfo is None:
         raise ValueError(f"{name} needs a time zone: datetime.now(UTC) + timedelta(seconds=5)")
-    return deadline.astimezone(UTC)
+    stamp.FromDatetime(deadline.astimezone(UTC))
 
 
 def _number(value: int) -> Any:
