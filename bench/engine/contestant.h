@@ -23,15 +23,15 @@ class Contestant {
   // Timed: applies what was prepared.
   virtual void apply() = 0;
 
-  // The same, and appends the ticks of the timestamp counter that each batch took.
+  // The same, and appends the ticks of the timestamp counter that each operation took.
   virtual void apply_each(std::vector<std::uint32_t>& ticks) = 0;
 };
 
 // How a contestant is made. `checked` makes one that hashes its trades into `hash` and is not to be timed.
 struct Maker {
   const char* name;
-  std::unique_ptr<Contestant> (*timed)(const workload::Header& header);
-  std::unique_ptr<Contestant> (*checked)(const workload::Header& header, workload::TradeHash& hash);
+  std::unique_ptr<Contestant> (*timed)(const workload::Workload& workload);
+  std::unique_ptr<Contestant> (*checked)(const workload::Workload& workload, workload::TradeHash& hash);
 };
 
 extern const Maker kNaive;

@@ -19,7 +19,13 @@ std::uint64_t tick() {
 
 core::EngineConfig config(const workload::Header& header) {
   core::EngineConfig config;
-  config.reserved_commands = static_cast<std::uint32_t>(header.records + header.records / 8);
+  // Limits that never refuse, but are looked at.
+  config.default_limits = {.max_order_quantity = {1'000'000'000'000, 0},
+                           .max_order_notional = {core::kValueMax - 1, 0},
+                           .max_open_orders = 1'000'000'000,
+                           .max_open_notional = {core::kValueMax - 1, 0},
+                           .max_position = {1'000'000'000'000, 0},
+                           .band_ppm = 0};
   for (std::uint32_t symbol = 0; symbol < header.symbols; ++symbol) {
     config.instruments.push_back({"S" + std::to_string(symbol), {1}, {core::kValueMax}, {std::int64_t{1} << 32}});
   }
@@ -28,7 +34,7 @@ core::EngineConfig config(const workload::Header& header) {
 
 class CoreContestant : public Contestant {
  public:
-  explicit CoreContestant(const workload::Header& header) : frames_(header), engine_(config(header)) {}
+  explicit CoreContestant(const workload::Workload& workload) : frames_(workload), engine_(config(workload.header)) {}
 
   void prepare(Operations operations, std::size_t batch) override { frames_.build(operations, batch); }
 
@@ -38,9 +44,14 @@ class CoreContestant : public Contestant {
 
   void apply_each(std::vector<std::uint32_t>& ticks) override {
     for (const core::CommandFrame& frame : frames_.frames()) {
-      const std::uint64_t start = tick();
-      apply(frame);
-      ticks.push_back(static_cast<std::uint32_t>(tick() - start));
+      sink_.clear();
+      engine_.begin(frame, frame.queued_at, sink_);
+      while (engine_.more()) {
+        const std::uint64_t start = tick();
+        engine_.step(sink_);
+        ticks.push_back(static_cast<std::uint32_t>(tick() - start));
+      }
+      engine_.end(sink_);
     }
   }
 
@@ -58,13 +69,13 @@ class CoreContestant : public Contestant {
 // Reads the trades off the events, as whoever takes the sink in production does.
 class CheckedCore final : public CoreContestant {
  public:
-  CheckedCore(const workload::Header& header, workload::TradeHash& hash) : CoreContestant(header), hash_(hash) {}
+  CheckedCore(const workload::Workload& workload, workload::TradeHash& hash) : CoreContestant(workload), hash_(hash) {}
 
   void apply() override {
     for (const core::CommandFrame& frame : frames_.frames()) {
       CoreContestant::apply(frame);
       for (const core::Trade& trade : sink_.trades) {
-        hash_.trade(trade.symbol, number_of(trade.taker_event), number_of(trade.maker_event), trade.price.value,
+        hash_.trade(trade.symbol, number_of(trade.maker_event + 1), number_of(trade.maker_event), trade.price.value,
                     static_cast<std::uint64_t>(trade.quantity.value));
       }
     }
@@ -72,7 +83,7 @@ class CheckedCore final : public CoreContestant {
 
  private:
   std::uint64_t number_of(std::uint32_t event) const {
-    return Frames::number_of(engine_.command_id(engine_.order(sink_.events[event].order)));
+    return Frames::number_of(engine_.order(sink_.events[event].order).command_id());
   }
 
   workload::TradeHash& hash_;
@@ -82,11 +93,11 @@ class CheckedCore final : public CoreContestant {
 
 const Maker kCore{
     .name = "core",
-    .timed = [](const workload::Header& header) -> std::unique_ptr<Contestant> {
-      return std::make_unique<CoreContestant>(header);
+    .timed = [](const workload::Workload& workload) -> std::unique_ptr<Contestant> {
+      return std::make_unique<CoreContestant>(workload);
     },
-    .checked = [](const workload::Header& header, workload::TradeHash& hash) -> std::unique_ptr<Contestant> {
-      return std::make_unique<CheckedCore>(header, hash);
+    .checked = [](const workload::Workload& workload, workload::TradeHash& hash) -> std::unique_ptr<Contestant> {
+      return std::make_unique<CheckedCore>(workload, hash);
     },
 };
 

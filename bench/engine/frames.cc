@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/state_hash.h"
+#include "executed.h"
 
 namespace ordergate::bench {
 namespace {
@@ -13,15 +14,14 @@ constexpr std::size_t kIdLength = 32;
 constexpr std::size_t kNumberDigits = 16;
 constexpr std::uint64_t kAccounts = 64;
 
-// Commands of one number: its n-th order, and the cancel of that order.
-constexpr std::uint32_t order_use(std::uint32_t n) { return 2 * n; }
-constexpr std::uint32_t cancel_use(std::uint32_t n) { return 2 * n + 1; }
-
 // Stands for the gateway's cryptographic hash.
-core::OrderId id_of(std::uint64_t number, std::uint32_t use) {
-  const std::uint64_t key = core::StateHash::mix(number) ^ use;
+core::OrderId id_of(std::uint64_t number) {
+  const std::uint64_t key = core::StateHash::mix(number);
   return {core::StateHash::mix(key), core::StateHash::mix(~key)};
 }
+
+// Cancels and amends have numbers of their own, above all orders.
+constexpr std::uint64_t kFirstCommand = std::uint64_t{1} << 40;
 
 void put_hex(char* out, std::uint64_t value) {
   constexpr char kHex[] = "0123456789abcdef";
@@ -30,13 +30,14 @@ void put_hex(char* out, std::uint64_t value) {
 
 }  // namespace
 
-Frames::Frames(const workload::Header& header) : slots_(header.symbols) {
+Frames::Frames(const workload::Workload& workload)
+    : executed_(executed_before_replaces(workload)), slots_(workload.header.symbols) {
+  const workload::Header& header = workload.header;
   if ((header.flags & workload::kFlagSparseIds) != 0) throw std::runtime_error("the file must have dense ids");
   for (std::uint32_t symbol = 0; symbol < header.symbols; ++symbol) symbols_.push_back("S" + std::to_string(symbol));
   for (std::uint64_t account = 0; account < kAccounts; ++account)
     accounts_.push_back("acct-" + std::to_string(account));
   account_views_.assign(accounts_.begin(), accounts_.end());
-  uses_.resize(header.records + 1);
 }
 
 std::uint64_t Frames::number_of(std::string_view command_id) {
@@ -67,16 +68,23 @@ void Frames::build(Operations operations, std::size_t operations_max) {
 void Frames::clear() {
   kinds_.clear(), ids_.clear(), texts_.clear(), command_ids_.clear(), account_index_.clear(), age_us_.clear();
   symbol_index_.clear(), sides_.clear(), types_.clear(), times_in_force_.clear(), flags_.clear(), prices_.clear();
-  quantities_.clear(), targets_.clear(), frame_symbols_.clear(), frames_.clear();
+  quantities_.clear(), targets_.clear(), amend_prices_.clear(), amend_quantities_.clear(), amend_symbols_.clear();
+  frame_symbols_.clear(), frames_.clear();
 }
 
 void Frames::add(const workload::Record& operation) {
-  if (operation.op != workload::kNew) add_cancel(operation);
-  if (operation.op != workload::kCancel) add_new(operation);
+  if (operation.op == workload::kNew) {
+    add_new(operation);
+  } else if (operation.op == workload::kCancel) {
+    add_cancel(operation);
+  } else {
+    add_amend(operation);
+  }
 }
 
 void Frames::add_new(const workload::Record& operation) {
-  add_command(core::CommandKind::kNewOrder, operation.order_id, order_use(++uses_[operation.order_id]));
+  add_command(core::CommandKind::kNewOrder, operation.order_id);
+  account_index_.push_back(static_cast<std::uint32_t>(operation.order_id % kAccounts));
   symbol_index_.push_back(symbol_slot(operation.symbol));
   sides_.push_back(operation.side == workload::kBuy ? core::Side::kBuy : core::Side::kSell);
   types_.push_back(core::OrderType::kLimit);
@@ -87,20 +95,28 @@ void Frames::add_new(const workload::Record& operation) {
 }
 
 void Frames::add_cancel(const workload::Record& operation) {
-  const std::uint32_t n = uses_[operation.order_id];
-  add_command(core::CommandKind::kCancelOrder, operation.order_id, cancel_use(n));
-  targets_.push_back(id_of(operation.order_id, order_use(n)));
+  add_command(core::CommandKind::kCancelOrder, kFirstCommand + ++commands_);
+  account_index_.push_back(static_cast<std::uint32_t>(operation.order_id % kAccounts));
+  targets_.push_back(id_of(operation.order_id));
 }
 
-void Frames::add_command(core::CommandKind kind, std::uint64_t number, std::uint32_t use) {
+void Frames::add_amend(const workload::Record& operation) {
+  add_command(core::CommandKind::kAmendOrder, kFirstCommand + ++commands_);
+  account_index_.push_back(static_cast<std::uint32_t>(operation.order_id % kAccounts));
+  targets_.push_back(id_of(operation.order_id));
+  amend_prices_.push_back({operation.price});
+  amend_quantities_.push_back({static_cast<std::int64_t>((*executed_)[replaced_++] + operation.quantity)});
+  amend_symbols_.push_back(symbol_slot(operation.symbol));
+}
+
+void Frames::add_command(core::CommandKind kind, std::uint64_t number) {
   kinds_.push_back(kind);
-  ids_.push_back(id_of(number, use));
+  ids_.push_back(id_of(number));
   char text[kIdLength];
   put_hex(text, number);
-  put_hex(text + kNumberDigits, use);
+  put_hex(text + kNumberDigits, ~number);
   command_ids_.emplace_back(texts_.data() + texts_.size(), sizeof text);
   texts_.append(text, sizeof text);
-  account_index_.push_back(static_cast<std::uint32_t>(number % kAccounts));
   age_us_.push_back(10);
 }
 
@@ -115,6 +131,7 @@ std::uint32_t Frames::symbol_slot(std::uint32_t symbol) {
 void Frames::view(const Start& from, const Start& to) {
   const std::size_t commands = to.command - from.command;
   const std::size_t orders = to.order - from.order;
+  const std::size_t amends = to.amend - from.amend;
   const auto part = [](const auto& column, std::size_t start, std::size_t count) {
     return std::span(column).subspan(start, count);
   };
@@ -135,7 +152,16 @@ void Frames::view(const Start& from, const Start& to) {
                      .flags = part(flags_, from.order, orders),
                      .prices = part(prices_, from.order, orders),
                      .quantities = part(quantities_, from.order, orders),
-                     .targets = reinterpret_cast<const char*>(targets_.data() + from.cancel)});
+                     .terms = {},
+                     .targets = reinterpret_cast<const char*>(targets_.data() + from.target),
+                     .expected_versions = {},
+                     .amend_prices = part(amend_prices_, from.amend, amends),
+                     .amend_quantities = part(amend_quantities_, from.amend, amends),
+                     .amend_symbols = part(amend_symbols_, from.amend, amends),
+                     .amend_terms = {},
+                     .mass_cancels = {},
+                     .trading_states = {},
+                     .limits = {}});
 }
 
 }  // namespace ordergate::bench

@@ -66,14 +66,14 @@ double ns_per_tick() {
 
 bool valid(const Maker& maker, const Workload& workload) {
   workload::TradeHash hash(workload.header.symbols);
-  const auto contestant = maker.checked(workload.header, hash);
+  const auto contestant = maker.checked(workload, hash);
   apply_all(*contestant, workload.records.data(), workload.records.data() + workload.records.size());
   return hash.trades() == workload.header.expected_trades && hash.quantity() == workload.header.expected_quantity &&
          hash.value() == workload.header.expected_hash;
 }
 
 Cost cost(const Maker& maker, const Workload& workload) {
-  const auto contestant = maker.timed(workload.header);
+  const auto contestant = maker.timed(workload);
   apply_all(*contestant, workload.records.data(), workload.timed_begin());
   double wall = 0;
   double cpu = 0;
@@ -89,11 +89,11 @@ Cost cost(const Maker& maker, const Workload& workload) {
 }
 
 Latency latency(const Maker& maker, const Workload& workload) {
-  const auto contestant = maker.timed(workload.header);
+  const auto contestant = maker.timed(workload);
   apply_all(*contestant, workload.records.data(), workload.timed_begin());
   std::vector<std::uint32_t> ticks;
   ticks.reserve(workload.timed_count());
-  in_chunks(*contestant, workload.timed_begin(), workload.timed_end(), 1, [&] { contestant->apply_each(ticks); });
+  in_chunks(*contestant, workload.timed_begin(), workload.timed_end(), kBatch, [&] { contestant->apply_each(ticks); });
   std::ranges::sort(ticks);
   const double base = timer_ticks();
   const double scale = ns_per_tick();

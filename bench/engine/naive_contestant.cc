@@ -1,5 +1,8 @@
 // The yardstick: the textbook engine of ../workload.
+#include <map>
+
 #include "contestant.h"
+#include "executed.h"
 #include "naive.hpp"
 
 namespace ordergate::bench {
@@ -39,15 +42,38 @@ class NaiveContestant final : public Contestant {
   std::vector<workload::Record> operations_;
 };
 
+// Adds up what was executed of each order.
+struct ExecutedSink {
+  std::vector<std::uint64_t> executed;  // by order
+  void trade(std::uint32_t, std::uint64_t taker, std::uint64_t maker, std::int64_t, std::uint64_t qty) {
+    executed[taker] += qty;
+    executed[maker] += qty;
+  }
+};
+
 }  // namespace
+
+std::shared_ptr<const std::vector<std::uint64_t>> executed_before_replaces(const workload::Workload& workload) {
+  static std::map<std::uint64_t, std::shared_ptr<const std::vector<std::uint64_t>>> known;
+  auto& found = known[workload.header.expected_hash];
+  if (found) return found;
+  ExecutedSink sink{std::vector<std::uint64_t>(workload.header.records + 1)};
+  Naive<ExecutedSink> engine(workload.header, sink);
+  std::vector<std::uint64_t> before;
+  for (const workload::Record& record : workload.records) {
+    if (record.op == workload::kReplace) before.push_back(sink.executed[record.order_id]);
+    ::bench::apply(engine, record);
+  }
+  return found = std::make_shared<const std::vector<std::uint64_t>>(std::move(before));
+}
 
 const Maker kNaive{
     .name = "naive",
-    .timed = [](const workload::Header& header) -> std::unique_ptr<Contestant> {
-      return std::make_unique<NaiveContestant<::bench::RingSink>>(header, ::bench::RingSink(header.symbols));
+    .timed = [](const workload::Workload& workload) -> std::unique_ptr<Contestant> {
+      return std::make_unique<NaiveContestant<::bench::RingSink>>(workload.header, ::bench::RingSink(workload.header.symbols));
     },
-    .checked = [](const workload::Header& header, workload::TradeHash& hash) -> std::unique_ptr<Contestant> {
-      return std::make_unique<NaiveContestant<HashRef>>(header, HashRef{hash});
+    .checked = [](const workload::Workload& workload, workload::TradeHash& hash) -> std::unique_ptr<Contestant> {
+      return std::make_unique<NaiveContestant<HashRef>>(workload.header, HashRef{hash});
     },
 };
 
