@@ -24,6 +24,9 @@
 
 namespace ordergate::core {
 
+class StateReader;
+class StateWriter;
+
 // What the core needs to know of an instrument. REQUIRES: all limits within 1..kValueMax.
 struct InstrumentLimits {
   std::string symbol;
@@ -111,6 +114,12 @@ class Engine {
 
   // Hash over all state, the same however the commands were divided into frames.
   std::string state_hash() const;
+
+  // The whole state, between two frames. Loaded by an engine of the same configuration it goes on as this one does.
+  void save(StateWriter& out) const;
+  // REQUIRES: nothing was applied yet. False if the bytes are no state of such an engine: it is then of no use. Whoever
+  // loads compares state_hash() with that of the engine that saved.
+  bool load(StateReader& in);
 
  private:
   // One instrument.
@@ -255,6 +264,16 @@ class Engine {
   bool concerned(const Order& order, const Criteria& criteria) const;
   void find_concerned(std::uint32_t symbol, const Criteria& criteria, std::vector<std::uint32_t>& found) const;
   void tell_done(MassCancelTold told, EventSink& sink);
+
+  // engine_state.cc
+  void save_account(StateWriter& out, std::uint32_t index) const;
+  void save_market(StateWriter& out, const Market& market) const;
+  void save_order(StateWriter& out, std::uint32_t index) const;
+  void load_account(StateReader& in);
+  void load_market(StateReader& in, std::uint32_t symbol);
+  void load_resting(StateReader& in, std::uint32_t index);
+  std::uint32_t load_order(StateReader& in);
+  void load_extras(StateReader& in, Order& order);
 
   // engine_hash.cc
   void add_order(StateHash& hash, const Order& order) const;

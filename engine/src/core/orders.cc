@@ -10,9 +10,10 @@ namespace ordergate::core {
 // Room for what a frame may forget and enter before its records can be used again.
 Orders::Orders(std::uint32_t open_max, std::uint32_t ended_max)
     : ended_max_(ended_max),
-      orders_(make_block<Order>(std::size_t{open_max} + ended_max + 2 * kFrameCommandsMax + 2)),
-      nodes_(std::size_t{open_max} + ended_max + 2 * kFrameCommandsMax + 2) {
-  prefer_huge_pages(orders_, std::size_t{open_max} + ended_max + 2 * kFrameCommandsMax + 2);
+      capacity_(static_cast<std::uint32_t>(open_max + ended_max + 2 * kFrameCommandsMax)),
+      orders_(make_block<Order>(std::size_t{capacity_} + 2)),
+      nodes_(std::size_t{capacity_} + 2) {
+  prefer_huge_pages(orders_, std::size_t{capacity_} + 2);
   orders_[0] = {};  // what guess() of an unknown id is fetched from
   nodes_[0] = {};
 }

@@ -65,7 +65,10 @@ class Orders {
   std::uint32_t oldest_ended() const { return oldest_ended_; }
   std::uint32_t ended() const { return ended_; }
 
-  // Puts an order that a snapshot holds back under its id.
+  // True if no record is left that was never used.
+  bool full() const { return touched_ >= capacity_; }
+
+  // Puts an order that a snapshot holds back under its id. REQUIRES: !full().
   std::uint32_t restore(const OrderId& id) {
     const std::uint32_t index = fresh();
     insert(id.hash(), index);
@@ -132,6 +135,7 @@ class Orders {
   static constexpr std::size_t kSlotsAtFirst = 65'536;
 
   std::uint32_t ended_max_;
+  std::uint32_t capacity_;
   Block<Order> orders_;
   NodePool nodes_;
   std::uint32_t touched_ = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/state_io.h"
+
 namespace ordergate::core {
 
 // A bucket for each command: with one of them on the average, one in 270 is met by more than four.
@@ -85,6 +87,70 @@ void Window::add_to(StateHash& hash) const {
     const std::uint64_t age = (last_ - since.seq) & kSeqMask;
     if (age <= span_) hash.add(StateHash::mix(age) ^ static_cast<std::uint64_t>(since.time.value));
   }
+}
+
+void Window::save(StateWriter& out) const {
+  out.put(last_);
+  out.put(span_);
+  std::uint32_t count = 0;
+  const auto each = [&](const auto& act) {
+    for (std::size_t bucket = 0; bucket < bucket_count_; ++bucket) {
+      for (const Slot& slot : buckets_[bucket].slots) {
+        if (live(slot.seq)) act(bucket, slot);
+      }
+    }
+    for (const auto& [bucket, slots] : crowded_) {
+      for (const Slot& slot : slots) {
+        if (live(slot.seq)) act(bucket, slot);
+      }
+    }
+  };
+  each([&](std::size_t, const Slot&) { ++count; });
+  out.put(count);
+  each([&](std::size_t bucket, const Slot& slot) {
+    out.put(static_cast<std::uint32_t>(bucket));
+    out.put(slot.tag);
+    out.put(slot.content);
+    out.put(slot.seq & kSeqMask);
+  });
+  out.put(static_cast<std::uint32_t>(since_.size()));
+  for (const Since& since : since_) {
+    out.put(since.seq);
+    out.put(since.time);
+  }
+}
+
+void Window::load(StateReader& in) {
+  last_ = in.get<std::uint32_t>();
+  span_ = in.get<std::uint32_t>();
+  in.require(span_ <= window_);
+  for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
+    const auto bucket = in.get<std::uint32_t>();
+    Slot slot{};
+    slot.tag = in.get<std::uint64_t>();
+    slot.content = in.get<std::uint32_t>();
+    slot.seq = in.get<std::uint32_t>();
+    in.require(bucket < bucket_count_ && slot.seq <= kSeqMask && live(slot.seq));
+    if (in.ok()) put_back(bucket, slot);
+  }
+  for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
+    const auto seq = in.get<std::uint32_t>();
+    const auto time = in.get<std::int64_t>();
+    if (in.ok()) since_.push_back({seq, {time}});
+  }
+}
+
+void Window::put_back(std::size_t bucket, Slot slot) {
+  for (Slot& place : buckets_[bucket].slots) {
+    if (live(place.seq) && place.seq != 0) continue;
+    const std::uint32_t crowded = place.seq & kCrowded;
+    place = slot;
+    place.seq |= crowded;
+    return;
+  }
+  buckets_[bucket].slots[0].seq |= kCrowded;
+  crowded_[bucket].push_back(slot);
+  ++crowd_;
 }
 
 }  // namespace ordergate::core

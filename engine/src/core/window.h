@@ -12,6 +12,9 @@
 
 namespace ordergate::core {
 
+class StateReader;
+class StateWriter;
+
 // Remembers the last commands, by count and age, in buckets of one cache line: to look a command up and to remember it
 // touches one line, and to forget it none: what is too old counts as free. A key is told by 64 bits of it beside those
 // that choose its bucket.
@@ -55,15 +58,18 @@ class Window {
   // Forgets what is older than the age at `now`; what comes is of this time.
   void advance(Time now);
 
+  void save(StateWriter& out) const;
+  // REQUIRES: a window of the same size that remembers nothing.
+  void load(StateReader& in);
+
   // Adds all that is remembered, whatever bucket it lies in.
   void add_to(StateHash& hash) const;
 
  private:
-  friend class SnapshotAccess;
-
   static constexpr std::uint32_t kCrowded = 0x8000'0000u;  // in seq of a bucket's first slot
   static constexpr std::uint32_t kSeqMask = 0x7FFF'FFFFu;
 
+  // 16 bytes, so that four of them are a cache line.
   struct Slot {
     std::uint64_t tag;
     std::uint32_t content;
@@ -82,6 +88,7 @@ class Window {
   Found find_crowded(const OrderId& id) const;
   void crowd(const OrderId& id, std::uint32_t content);
   void sweep();
+  void put_back(std::size_t bucket, Slot slot);
 
   static constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15u;
 
