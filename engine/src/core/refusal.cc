@@ -15,7 +15,8 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
 // Order of precedence: RULES.md.
 Reason Engine::refusal(const Order& order) const {
   if (order.symbol >= markets_.size()) return Reason::kUnknownSymbol;
-  const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0;
+  const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0 &&
+                     order.time_in_force != TimeInForce::kGtd;
   if (!plain || order.quantity.value <= 0 || order.price.value == 0) {
     const Reason reason = refusal_of_terms(order);
     if (reason != Reason::kNone) return reason;
