@@ -21,7 +21,12 @@ using testing::Lines;
 using testing::New;
 class EngineTest : public testing::StoryTest {
  protected:
-  EngineTest() : StoryTest({.instruments = testing::test_instruments(), .open_orders_max = 100}) {}
+  EngineTest() : StoryTest(config()) {}
+  static EngineConfig config() {
+    EngineConfig config = usual();
+    config.open_orders_max = 100;
+    return config;
+  }
 };
 
 TEST_F(EngineTest, LimitOrderThatDoesNotCrossRests) {

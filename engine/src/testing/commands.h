@@ -18,7 +18,7 @@ namespace ordergate::testing {
 
 // A new order. Without `type` it is what its prices make it: no price MARKET, a stop price STOP or STOP_LIMIT.
 struct New {
-  std::string id;
+  std::string id = {};
   core::Side side = core::Side::kBuy;
   std::int64_t price = 0;
   std::int64_t quantity = 1;
@@ -49,8 +49,8 @@ struct New {
 };
 
 struct Cancel {
-  std::string id;
-  std::string target;
+  std::string id = {};
+  std::string target = {};
   std::string account = "alice";
   std::string owner = {};  // account of the order, if it is another
   std::int64_t valid_until = 0;
@@ -59,8 +59,8 @@ struct Cancel {
 
 // 0: unchanged.
 struct Amend {
-  std::string id;
-  std::string target;
+  std::string id = {};
+  std::string target = {};
   std::int64_t price = 0;
   std::int64_t quantity = 0;
   std::int64_t stop_price = 0;
@@ -77,7 +77,7 @@ struct Amend {
 };
 
 struct MassCancel {
-  std::string id;
+  std::string id = {};
   std::string account = "alice";
   std::string symbol = {};
   std::uint8_t side = 0;
@@ -88,7 +88,7 @@ struct MassCancel {
 };
 
 struct SetTradingState {
-  std::string id;
+  std::string id = {};
   std::uint8_t state = 1;
   std::string of_account = {};
   std::string of_symbol = {};
@@ -98,14 +98,14 @@ struct SetTradingState {
 };
 
 struct SetLimits {
-  std::string id;
+  std::string id = {};
   core::Limits limits = {};
   std::string account = "alice";
   std::int64_t valid_until = 0;
 };
 
 struct Tick {
-  std::string id;
+  std::string id = {};
   std::string account = "admin";
   std::int64_t valid_until = 0;
 };

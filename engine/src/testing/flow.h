@@ -115,14 +115,14 @@ class Flow {
     if (dice == 0) order.type = static_cast<core::OrderType>(1 + random_.below(4));
     if (dice == 1) order.stop_price = random_.one_in(2) ? price() : 0;
     if (dice == 2) order.display = random_.below(5) - 1;
-    if (dice == 3) order.expire_at = expiry();
+    if (dice == 3) order.expire_at = random_.one_in(2) ? expiry() : 0;
     if (dice == 4) order.price = 0;
     if (dice == 5) order.post_only = true;
   }
 
   void remember(const New& order) {
     constexpr std::size_t kEntered = 300;
-    if (entered_.size() < kEntered) entered_.emplace_back();
+    if (entered_.size() < kEntered) entered_.push_back({order.account, order.id, order.symbol});
     const std::size_t at = domain_.ids > 100 ? static_cast<std::size_t>(now_) % entered_.size() : entered_.size() - 1;
     entered_[at] = {order.account, order.id, order.symbol};
   }

@@ -246,8 +246,9 @@ class NaiveState {
 
   static std::string fixed_terms(const New& terms) {
     std::string text;
-    for (const int value : {static_cast<int>(terms.side), static_cast<int>(terms.order_type()),
-                            static_cast<int>(terms.time_in_force), int{terms.post_only}, static_cast<int>(terms.prevention())}) {
+    for (const int value :
+         {static_cast<int>(terms.side), static_cast<int>(terms.order_type()), static_cast<int>(terms.time_in_force),
+          int{terms.post_only}, static_cast<int>(terms.prevention())}) {
       text += std::to_string(value) + "/";
     }
     return text + terms.symbol + "/" + std::to_string(terms.display) + "/" + terms.stp_group + "/" + terms.tag + "/" +

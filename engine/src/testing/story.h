@@ -25,8 +25,14 @@ inline constexpr core::TimeInForce kFok = core::TimeInForce::kFok;
 
 class StoryTest : public ::testing::Test {
  protected:
-  explicit StoryTest(core::EngineConfig config = {.instruments = test_instruments(), .open_orders_max = 1000})
-      : engine_(std::move(config)) {}
+  // A small window of ids: most of an engine's start is to clear it.
+  static core::EngineConfig usual() {
+    core::EngineConfig config{.instruments = test_instruments()};
+    config.open_orders_max = 1000;
+    config.ids_window = 1024;
+    return config;
+  }
+  explicit StoryTest(core::EngineConfig config = usual()) : engine_(std::move(config)) {}
 
   // What one frame of commands tells, in brief.
   Lines apply(const std::vector<Command>& list, std::int64_t time = 1000) {
