@@ -6,12 +6,12 @@
 #include "ordergate/log/v1/event_frame.pb.h"
 #include "ordergate/v1/order_entry_service.pb.h"
 #include "testing/commands.h"
-#include "testing/flow.h"
 
 namespace ordergate::rpc {
 namespace {
 
 using log::v1::EventFrame;
+using testing::Amend;
 using testing::Cancel;
 using testing::Commands;
 using testing::New;
@@ -43,9 +43,8 @@ class EventFrameTest : public ::testing::Test {
     engine_.apply(frame, {time}, sink_);
     return encoder_.encode(id, frame, sink_);
   }
-  std::string apply(std::initializer_list<testing::Command> list) {
-    Commands commands;
-    for (const auto& command : list) std::visit([&](const auto& c) { commands.add(c); }, command);
+  std::string apply(const std::vector<testing::Command>& list) {
+    Commands commands(list);
     return apply(commands);
   }
   // Events of the account, as a client would read them.
@@ -154,60 +153,143 @@ TEST_F(EventFrameTest, LongestTextsFit) {
   EXPECT_EQ(events(frame, account).at(0).order().limit_price(), "1000000000.00");
 }
 
-// Random flows: the frame and every event of it are byte for byte what protobuf writes, and both halves agree.
-TEST_F(EventFrameTest, BytesAreProtobufsOwnAndColumnsAgreeWithTheEvents) {
-  testing::Flow flow({.label = "", .ids = 5000, .prices = 5}, 3);
-  std::map<std::string, std::uint64_t> seqs;
-  std::map<std::string, std::uint64_t> last_change;
-  std::uint64_t trades = 0;
-  for (int number = 0; number < 300; ++number) {
-    Commands commands;
-    for (int i = 0; i < 20; ++i) std::visit([&](const auto& c) { commands.add(c); }, flow.next());
-    const std::string bytes = apply(commands, {7, static_cast<std::uint64_t>(number)}, flow.now());
-    const EventFrame frame = parsed(bytes);
-    ASSERT_EQ(frame.SerializeAsString(), bytes);
-    ASSERT_EQ(frame.command_count(), 20u);
-    ASSERT_EQ(frame.kinds().size(), sink_.events.size());
-
-    std::map<std::string, std::vector<OrderEvent>> by_account;
-    for (const auto& part : frame.account_events()) {
-      SessionResponse response;
-      ASSERT_TRUE(response.ParseFromString(part.events()));
-      ASSERT_EQ(response.SerializeAsString(), part.events()) << response.DebugString();
-      const std::string& account = frame.accounts(static_cast<int>(part.account_index()));
-      ASSERT_EQ(part.first_seq(), seqs[account] + 1);
-      ASSERT_EQ(part.count(), static_cast<std::uint32_t>(response.events_size()));
-      seqs[account] += part.count();
-      by_account[account] = {response.events().begin(), response.events().end()};
-    }
-    std::map<std::string, std::size_t> at;
-    for (int i = 0; i < static_cast<int>(frame.kinds().size()); ++i) {
-      const std::string& account = frame.accounts(static_cast<int>(frame.account_index(i)));
-      const OrderEvent& event = by_account[account].at(at[account]++);
-      const auto column = static_cast<std::size_t>(i);
-      ASSERT_EQ(event.cursor(), "0:7-" + std::to_string(number) + ":" + std::to_string(i));
-      ASSERT_EQ(event.seq(), frame.seqs(i));
-      ASSERT_EQ(event.kind(), frame.kinds()[column]);
-      ASSERT_EQ(event.order().status(), frame.statuses()[column]);
-      ASSERT_EQ(event.failure().reason(), frame.reasons()[column]);
-      ASSERT_EQ(event.cause(), frame.causes()[column]);
-      ASSERT_EQ(event.order().version(), frame.versions(i));
-      const bool tells_only = event.kind() == v1::EVENT_KIND_CANCEL_REJECTED ||
-                              event.kind() == v1::EVENT_KIND_DUPLICATE ||
-                              event.kind() == v1::EVENT_KIND_COMMAND_REJECTED;
-      auto& changed = last_change[event.order().order_id()];
-      if (!tells_only) changed = event.seq();
-      ASSERT_EQ(event.order().last_event_seq(), event.has_order() ? changed : 0);
-      ASSERT_EQ(frame.executed_notionals(i).empty(), frame.executed_lots(i) == 0);
-    }
-    for (int i = 0; i < frame.trade_numbers_size(); ++i) {
-      ASSERT_EQ(frame.trade_numbers(i), ++trades);
-      ASSERT_EQ(frame.kinds()[frame.trade_maker_event(i)], v1::EVENT_KIND_FILL);
-      ASSERT_EQ(frame.trade_taker_event(i), frame.trade_maker_event(i) + 1);
-    }
-    ASSERT_EQ(frame.trade_taker_sides().size(), static_cast<std::size_t>(frame.trade_numbers_size()));
+TEST_F(EventFrameTest, EachEventShowsTheTermsOfItsMoment) {
+  const EventFrame frame = parsed(
+      apply({New{.id = "a", .price = 10'000, .quantity = 5000}, Amend{.id = "m1", .target = "a", .quantity = 4000},
+             New{.id = "b", .side = core::Side::kSell, .price = 10'000, .quantity = 1000, .account = "bob"},
+             Amend{.id = "m2", .target = "a", .price = 9'000, .quantity = 6000}}));
+  const std::vector<OrderEvent> told = events(frame, "alice");
+  ASSERT_EQ(told.size(), 4u);
+  const std::pair<const char*, const char*> terms[] = {
+      {"5.000", "100.00"}, {"4.000", "100.00"}, {"4.000", "100.00"}, {"6.000", "90.00"}};
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].order().quantity(), terms[i].first) << i;
+    EXPECT_EQ(told[i].order().limit_price(), terms[i].second) << i;
   }
-  EXPECT_GT(trades, 500u);
+  EXPECT_TRUE(told[1].has_priority_kept());
+  EXPECT_TRUE(told[1].priority_kept());
+  EXPECT_TRUE(told[3].has_priority_kept());
+  EXPECT_FALSE(told[3].priority_kept());
+  EXPECT_EQ(told[1].command_id(), "m1");
+  EXPECT_EQ(told[2].command_id(), "") << "a maker is not shown the taker's command";
+  ASSERT_EQ(frame.terms_size(), 2);
+  EXPECT_EQ(frame.terms(0).quantity_lots(), 4000);
+  EXPECT_EQ(frame.terms(1).limit_price_ticks(), 9000);
+  EXPECT_EQ(frame.answers(), std::string("\1\1\1\0\1\1", 6));
+}
+
+TEST_F(EventFrameTest, LessUsualTermsAreShown) {
+  const EventFrame frame = parsed(apply({New{.id = "a",
+                                             .price = 10'000,
+                                             .quantity = 5000,
+                                             .time_in_force = core::TimeInForce::kGtd,
+                                             .stop_price = 9'500,
+                                             .display = 500,
+                                             .expire_at = 1'800'000'000'000'000'000,
+                                             .stp = core::SelfTradePrevention::kDecrement,
+                                             .stp_group = "desk",
+                                             .tag = "t1",
+                                             .session = "s1",
+                                             .cancel_on_disconnect = true}}));
+  const OrderEvent event = events(frame, "alice").at(0);
+  const v1::Order& order = event.order();
+  EXPECT_EQ(event.kind(), v1::EVENT_KIND_ACCEPTED);
+  EXPECT_EQ(order.order_type(), v1::ORDER_TYPE_STOP_LIMIT);
+  EXPECT_EQ(order.status(), v1::ORDER_STATUS_UNTRIGGERED);
+  EXPECT_EQ(order.stop_price(), "95.00");
+  EXPECT_EQ(order.display_quantity(), "0.500");
+  EXPECT_EQ(order.expire_at().seconds(), 1'800'000'000);
+  EXPECT_EQ(order.self_trade_prevention(), v1::SELF_TRADE_PREVENTION_DECREMENT);
+  EXPECT_EQ(order.stp_group(), "desk");
+  EXPECT_EQ(order.tag(), "t1");
+  EXPECT_EQ(order.session_name(), "s1");
+  EXPECT_TRUE(order.cancel_on_disconnect());
+}
+
+TEST_F(EventFrameTest, OperationsTellWhatTheyDid) {
+  const core::Limits limits{.max_order_quantity = {150, 1},
+                            .max_order_notional = {25, 3},
+                            .max_open_orders = 7,
+                            .max_open_notional = {1'000'000, 0},
+                            .max_position = {},
+                            .band_ppm = 50'000};
+  const EventFrame frame = parsed(
+      apply({New{.id = "a", .price = 10'000}, testing::MassCancel{.id = "x", .tag = "none"},
+             testing::MassCancel{.id = "y"}, testing::SetTradingState{.id = "k", .state = 3, .of_symbol = "ZINC"},
+             testing::SetTradingState{.id = "l", .state = 2, .of_account = "alice"},
+             testing::SetLimits{.id = "n", .limits = limits}, testing::Tick{.id = "t"}}));
+  const std::vector<OrderEvent> alice = events(frame, "alice");
+  EXPECT_TRUE(alice.at(1).has_mass_cancel()) << "also when it matched nothing";
+  EXPECT_EQ(alice.at(1).command_id(), "x");
+  EXPECT_EQ(alice.at(1).mass_cancel().matched(), 0u);
+  EXPECT_EQ(alice.at(2).cause(), v1::CAUSE_MASS_CANCEL);
+  EXPECT_EQ(alice.at(2).command_id(), "") << "the closing event answers";
+  EXPECT_EQ(alice.at(3).mass_cancel().matched(), 1u);
+  EXPECT_EQ(alice.at(3).mass_cancel().canceled(), 1u);
+  const v1::Limits& told = alice.at(4).limits();
+  EXPECT_EQ(told.max_order_quantity(), "15");
+  EXPECT_EQ(told.max_order_notional(), "0.025");
+  EXPECT_EQ(told.max_open_orders(), 7u);
+  EXPECT_EQ(told.max_open_notional(), "1000000");
+  EXPECT_EQ(told.max_position(), "");
+  EXPECT_EQ(told.price_band(), "0.05");
+  const std::vector<OrderEvent> admin = events(frame, "admin");
+  EXPECT_EQ(admin.at(0).trading_state().symbol(), "ZINC");
+  EXPECT_EQ(admin.at(0).trading_state().account(), "");
+  EXPECT_EQ(admin.at(0).trading_state().state(), v1::TRADING_STATE_BLOCKED);
+  EXPECT_EQ(admin.at(1).trading_state().account(), "alice");
+  EXPECT_EQ(admin.at(2).kind(), v1::EVENT_KIND_TICK);
+  EXPECT_FALSE(admin.at(2).has_order());
+}
+
+TEST_F(EventFrameTest, FieldAtFaultIsThatOfTheCommand) {
+  using core::TimeInForce;
+  const struct {
+    testing::Command command;
+    v1::Reason reason;
+    const char* field;
+  } rows[] = {
+      {New{.id = "1", .quantity = 0}, v1::REASON_INVALID_FIELD, "new_order"},
+      {New{.id = "2", .price = -1}, v1::REASON_PRICE_BAND, "new_order.limit_price"},
+      {New{.id = "3", .time_in_force = TimeInForce::kIoc, .stop_price = -1}, v1::REASON_PRICE_BAND,
+       "new_order.stop_price"},
+      {New{.id = "4", .price = 5, .stop_price = -1}, v1::REASON_PRICE_BAND, "new_order.stop_price"},
+      {New{.id = "5", .price = -1, .stop_price = 5}, v1::REASON_PRICE_BAND, "new_order.limit_price"},
+      {New{.id = "6", .price = 5, .quantity = 2'000'000'000}, v1::REASON_MAX_ORDER_QUANTITY, "new_order.quantity"},
+      {New{.id = "7", .price = 5, .valid_until = 1}, v1::REASON_STALE, "valid_until"},
+      {New{.id = "8", .price = 5, .time_in_force = TimeInForce::kGtd, .expire_at = 1}, v1::REASON_STALE,
+       "new_order.expire_at"},
+      {New{.id = "a", .price = 6}, v1::REASON_ID_CONFLICT, "command_id"},
+      {Cancel{.id = "10", .target = "?"}, v1::REASON_UNKNOWN_ORDER, "cancel_order.order"},
+      {Cancel{.id = "11", .target = "a", .expected_version = 9}, v1::REASON_VERSION_MISMATCH,
+       "cancel_order.expected_version"},
+      {Amend{.id = "12", .target = "?", .price = 1}, v1::REASON_UNKNOWN_ORDER, "amend_order.order"},
+      {Amend{.id = "13", .target = "a", .price = 1, .expected_version = 9}, v1::REASON_VERSION_MISMATCH,
+       "amend_order.expected_version"},
+      {Amend{.id = "14", .target = "a", .price = 1, .symbol = "ZINC"}, v1::REASON_UNKNOWN_SYMBOL, "amend_order.symbol"},
+      {Amend{.id = "15", .target = "a"}, v1::REASON_INVALID_FIELD, "amend_order"},
+      {Amend{.id = "16", .target = "a", .price = 5, .decimal = true, .price_digits = 3}, v1::REASON_PRICE_INCREMENT,
+       "amend_order.limit_price"},
+      {Amend{.id = "17", .target = "a", .quantity = 5, .decimal = true, .quantity_digits = 4}, v1::REASON_LOT_SIZE,
+       "amend_order.quantity"},
+      {Amend{.id = "18", .target = "a", .expire_at = 7}, v1::REASON_INVALID_FIELD, "amend_order"},
+      {testing::MassCancel{.id = "19", .symbol = "NONE"}, v1::REASON_UNKNOWN_SYMBOL, "mass_cancel.symbol"},
+      {testing::SetTradingState{.id = "20", .of_symbol = "NONE"}, v1::REASON_UNKNOWN_SYMBOL, "symbol"},
+      {testing::SetTradingState{.id = "21", .state = 0}, v1::REASON_INVALID_FIELD, ""},
+  };
+  std::uint64_t number = 1;
+  Commands first;
+  first.add(New{.id = "a", .price = 5});
+  apply(first, {1, number});
+  for (const auto& [command, reason, field] : rows) {
+    Commands commands;
+    commands.add(command);
+    const EventFrame frame = parsed(apply(commands, {1, ++number}));
+    const OrderEvent event = events(frame, frame.accounts(0)).at(0);
+    EXPECT_EQ(event.failure().reason(), reason) << field << event.DebugString();
+    EXPECT_EQ(event.failure().field(), field);
+    EXPECT_FALSE(event.failure().text().empty());
+  }
 }
 
 }  // namespace

@@ -28,7 +28,10 @@ max_quantity = "1000000"
 )";
 
 Shard make_shard() {
-  return Shard(*instruments::parse("i.toml", kInstruments).instruments, 0, {.open_orders_max = 1000});
+  core::EngineConfig config;
+  config.open_orders_max = 1000;
+  config.ids_window = 4096;
+  return Shard(*instruments::parse("i.toml", kInstruments).instruments, 0, config);
 }
 
 std::string frame_of(const std::string& id, std::int64_t price = 100) {
