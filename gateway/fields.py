@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 _TIMESTAMP_SECONDS_MAX = 9_223_372_036
 """Largest whole second of which the nanoseconds since 1970 fit 63 bits (year 2262)."""
 
-LABEL_MAX = 64
-"""Most characters of tags, groups and names of sessions."""
-
 DECIMAL = "a decimal such as 1.5: digits, at most one point, no sign, no exponent"
 
 
@@ -78,8 +75,8 @@ def label(field: str, text: str) -> str:
     Raises:
         InvalidField: it may not.
     """
-    if text and (len(text) > LABEL_MAX or not text.isascii() or not text.isprintable()):
-        raise errors.InvalidField(field, f"{name_of(field)} must be up to {LABEL_MAX} printable ASCII characters")
+    if text and not is_client_id(text):
+        raise errors.InvalidField(field, f"{name_of(field)} must be up to 64 printable ASCII characters, no spaces")
     return text
 
 

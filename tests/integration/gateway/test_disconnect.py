@@ -81,7 +81,7 @@ def guarded(account: str) -> Any:
 async def test_a_lost_session_cancels_what_it_sent(
     half_close: bool, wire: Wire, account: str, reader: LogReader
 ) -> None:
-    async with open_session(wire, session_name="desk 1") as session:
+    async with open_session(wire, session_name="desk-1") as session:
         await session.send(guarded(account), limit_order(account=account))
         await session.until_acks(2)
         if half_close:
@@ -90,13 +90,13 @@ async def test_a_lost_session_cancels_what_it_sent(
             await reader.until(1)
     ((command_id, row),) = await reader.until(1)
     assert command_id.startswith("~disconnect-")
-    assert row == log.MassCancelRow(session="desk 1", disconnected=True)
+    assert row == log.MassCancelRow(session="desk-1", disconnected=True)
     await asyncio.sleep(NO_MORE_S)
     assert len(await reader.rows()) == 1
 
 
 async def test_nothing_is_canceled_where_nothing_asked_for_it(wire: Wire, account: str, reader: LogReader) -> None:
-    async with open_session(wire, session_name="desk 1") as session:
+    async with open_session(wire, session_name="desk-1") as session:
         await session.send(limit_order(account=account))
         await session.until_acks(1)
     await asyncio.sleep(NO_MORE_S)

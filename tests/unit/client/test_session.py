@@ -128,12 +128,12 @@ async def test_a_stream_that_falls_silent_is_replaced(client: OrderClient, gatew
 
 async def test_every_stream_of_a_session_tells_its_name_and_grace(client: OrderClient, gateway: FakeGateway) -> None:
     gateway.go_away_after = 100
-    options = SessionOptions(events=False, window=100, session_name="desk 1", disconnect_grace_s=2.5)
+    options = SessionOptions(events=False, window=100, session_name="desk-1", disconnect_grace_s=2.5)
     async with client.session(options) as session:
         await session.send_many(orders(400))
         assert session.reconnects == 1
     told = [(hello.session_name, hello.disconnect_grace.ToMilliseconds()) for hello in gateway.hellos]
-    assert told == [("desk 1", 2500)] * 2
+    assert told == [("desk-1", 2500)] * 2
 
 
 async def test_a_session_without_a_name_tells_no_grace(client: OrderClient, gateway: FakeGateway) -> None:
