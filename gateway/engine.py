@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from gateway.auth import SecretError
 from ordergate.engine.v1 import engine_service_pb2 as engine_pb
 from ordergate.engine.v1.engine_service_pb2_grpc import EngineServiceStub
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
 
+    from gateway.settings import Settings
     from ordergate.engine.v1.engine_service_pb2_grpc import EngineServiceAsyncStub
 
     ApplyCall = grpc.aio.StreamStreamCall[engine_pb.ApplyRequest, engine_pb.ApplyResponse]
@@ -49,11 +51,20 @@ class EngineChannels:
     that they do not wait behind frames and a spare connection is known to work before it is needed.
     """
 
-    def __init__(self, address: str, size: int) -> None:
+    def __init__(self, address: str, size: int, credentials: grpc.ChannelCredentials | None = None) -> None:
         assert size >= 1
-        self._channels = [grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(size)]
+        self._channels = [_channel(address, credentials) for _ in range(size)]
         self._stubs: list[EngineServiceAsyncStub] = [EngineServiceStub(channel) for channel in self._channels]
         self._active = 0
+
+    @classmethod
+    def of(cls, settings: Settings, shard: int, size: int) -> Self:
+        """The pool for a shard's engine: `{shard}` in the address stands for its number.
+
+        Raises:
+            SecretError: a file of the TLS towards the engine can't be read, or not all three are named.
+        """
+        return cls(settings.engine.replace("{shard}", str(shard)), size, read_credentials(settings))
 
     async def __aenter__(self) -> Self:
         for channel in self._channels:
@@ -106,3 +117,29 @@ class EngineChannels:
         """Closes all channels; may be called again."""
         for channel in self._channels:
             await channel.close(grace=None)
+
+
+def read_credentials(settings: Settings) -> grpc.ChannelCredentials | None:
+    """TLS towards the engine, or None if none of its files is named.
+
+    Raises:
+        SecretError: a file can't be read, or only some of them are named.
+    """
+    paths = (settings.engine_tls_ca_file, settings.engine_tls_key_file, settings.engine_tls_certificate_file)
+    if paths == (None, None, None):
+        return None
+    if None in paths:
+        raise SecretError(
+            "TLS towards the engine needs --engine-tls-ca-file, --engine-tls-certificate-file and --engine-tls-key-file"
+        )
+    try:
+        ca, key, certificate = (path.read_bytes() for path in paths if path is not None)
+    except OSError as error:
+        raise SecretError(f"{error.filename}: {error.strerror}") from None
+    return grpc.ssl_channel_credentials(ca, key, certificate)
+
+
+def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS)

@@ -68,6 +68,7 @@ class Relay:
         self._settings = settings
         self._name = name
         self._keys = Keys(shard)
+        self._channels = EngineChannels.of(settings, shard, settings.relay_channels)
         self._digest = load_instruments(settings.instruments, settings.shards).digest
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
@@ -113,8 +114,7 @@ class Relay:
                     )
                 ]
                 lease = Lease(lease_client, keys, self._name, settings.lease_ttl_ms)
-                address = settings.engine_of(keys.shard)
-                channels = await stack.enter_async_context(EngineChannels(address, settings.relay_channels))
+                channels = await stack.enter_async_context(self._channels)
                 links = RelayLinks(reader, producer, plain, channels, lease)
                 while await self._take(lease):
                     await self._lead(links)
@@ -250,6 +250,7 @@ async def run_relay(settings: Settings, shard: int, name: str, stop: asyncio.Eve
 
     Raises:
         gateway.instruments.InstrumentError: the instrument file is refused.
+        gateway.auth.SecretError: a file of the TLS towards the engine is refused.
         ExceptionGroup: a defect; the caller should end the process and let it be started again.
     """
     relay = Relay(settings, shard, name)

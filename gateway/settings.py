@@ -43,6 +43,12 @@ class Settings:
     """Postgres that the persister writes to; the gateway only reads."""
     engine: str = "unix:.ordergate/run/engine.sock"
     """Address of the matching engine: unix:path or host:port."""
+    engine_tls_ca_file: Path | None = None
+    """Certificates (PEM) of those who sign the engine's; with the next two, TLS towards the engine."""
+    engine_tls_certificate_file: Path | None = None
+    """Certificate chain (PEM) to show to the engine."""
+    engine_tls_key_file: Path | None = None
+    """Private key (PEM) of that certificate."""
     instruments: Path = Path("instruments.toml")
     """Instrument file, the same as the engine's."""
     token_secret_file: Path | None = None
@@ -97,10 +103,6 @@ class Settings:
     """Life of the relay's lease; another takes over after it."""
     log_level: str = "info"
     """debug, info, warning or error."""
-
-    def engine_of(self, shard: int) -> str:
-        """Address of this shard's engine: `{shard}` in `engine` stands for its number."""
-        return self.engine.replace("{shard}", str(shard))
 
 
 def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:

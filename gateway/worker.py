@@ -46,7 +46,7 @@ class Worker:
 
         Raises:
             InstrumentError: the instrument file is refused.
-            SecretError: the token key is refused.
+            SecretError: the token key, or a file of the TLS towards the engine, is refused.
         """
         self.settings = settings
         self.name = name
@@ -61,7 +61,7 @@ class Worker:
         self.redis = redis_client.open_commands(settings)
         self.queues = [self._queue(shard) for shard in range(settings.shards)]
         self.hubs = [self._hub(queue) for queue in self.queues]
-        self.engines = [EngineChannels(settings.engine_of(shard), 1) for shard in range(settings.shards)]
+        self.engines = [EngineChannels.of(settings, shard, 1) for shard in range(settings.shards)]
         """To ask each shard's engine; orders never go this way."""
         self.books = [BookDesk(n, engine, self.instruments.by_symbol) for n, engine in enumerate(self.engines)]
         self.health = Health(SERVICES)
