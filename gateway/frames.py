@@ -190,6 +190,7 @@ def queued_order(
             quantity=instrument.quantity.format(frame.quantity_lots[row]),
             post_only=bool(frame.flags[row] & commands.ORDER_FLAG_POST_ONLY),
             status=order_pb2.ORDER_STATUS_QUEUED,
+            self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_NONE,
             executed_quantity=instrument.quantity.format(0),
             created_at=timestamp(frame.queued_at_ns - 1000 * frame.age_us[index]),
             queued_at=timestamp(frame.queued_at_ns),
@@ -216,7 +217,8 @@ def _add_terms(order: order_pb2.Order, frame: commands.CommandFrame, row: int, i
         order.display_quantity = instrument.quantity.format(terms.display_lots)
     if terms.expire_at_ns:
         order.expire_at.CopyFrom(timestamp(terms.expire_at_ns))
-    order.self_trade_prevention = terms.self_trade_prevention  # type: ignore[assignment]
+    if terms.self_trade_prevention:
+        order.self_trade_prevention = terms.self_trade_prevention  # type: ignore[assignment]
     order.stp_group = terms.stp_group
     order.tag = terms.tag
     order.session_name = terms.session

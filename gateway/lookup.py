@@ -225,7 +225,7 @@ def order_of_row(key: bytes, row: Mapping[str, Any], instruments: Instruments) -
         display_quantity="" if display is None else quantity.format(display),
         expire_at=None if row["expire_at"] is None else _timestamp(row["expire_at"]),
         tag=row["tag"] or "",
-        self_trade_prevention=row["self_trade_prevention"],
+        self_trade_prevention=row["self_trade_prevention"] or order_pb2.SELF_TRADE_PREVENTION_NONE,
         stp_group=row["stp_group"] or "",
         cancel_on_disconnect=row["cancel_on_disconnect"],
         session_name=row["session_name"] or "",

@@ -146,7 +146,7 @@ def new_order(
         self_trade_prevention: what to do instead of trading with oneself; default: let it trade.
         stp_group: accounts with the same group count as one for self-trade prevention.
         cancel_on_disconnect: cancel it when the session is lost; only in a session with a `session_name`.
-        tag: label for `mass_cancel`, up to 64 printable ASCII characters.
+        tag: label for `mass_cancel`, up to 64 printable ASCII characters without spaces.
         account: may be left out if the token holds exactly one.
         command_id: becomes the order's client_order_id; 1 to 64 printable ASCII characters, unique per account.
             Generated if None. Give your own, and store it first, if a restart of your program must be able to retry.

@@ -167,6 +167,7 @@ async def test_a_row_of_each_kind_becomes_the_order_that_the_engine_told(setting
         order_id=key_text(KEY),
         client_order_id="1",
         account="a",
+        self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_NONE,
         symbol="BTC-USD",
         side=order_pb2.SIDE_BUY,
         order_type=order_pb2.ORDER_TYPE_MARKET,

@@ -75,6 +75,7 @@ class EventLog:
             queued_at=at,
             updated_at=at,
             last_event_seq=seq,
+            self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_NONE,
         )
 
     def event(self, told: Told, frame_id: LogId, index: int) -> event_pb2.OrderEvent:

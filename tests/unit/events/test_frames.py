@@ -118,6 +118,7 @@ def test_a_queued_order_has_all_its_terms_and_times() -> None:
         quantity="1.00000000",
         limit_price="100.00",
         status=order_pb2.ORDER_STATUS_QUEUED,
+        self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_NONE,
         executed_quantity="0.00000000",
         leaves_quantity="1.00000000",
         created_at=frames.timestamp(NOW_NS - 7000),
