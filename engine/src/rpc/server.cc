@@ -17,6 +17,10 @@ using std::chrono::system_clock;
 constexpr const char* kServiceName = "ordergate.engine.v1.EngineService";
 // A relay's window is a few MB; a single frame may be larger.
 constexpr int kMessageBytesMax = 64 << 20;
+// A snapshot under way is looked at this often.
+constexpr auto kSnapshotPoll = std::chrono::milliseconds(20);
+// The relay confirms within 100 ms what it has published; Redis may be slow.
+constexpr auto kConfirmGrace = std::chrono::seconds(2);
 // Streams that have not ended after this time are cut.
 constexpr auto kDrainGrace = std::chrono::seconds(5);
 // For calls of others (health watchers), which nothing ends but the server.
@@ -38,7 +42,8 @@ void configure(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-Server::Server(Shard& shard, std::string instance) : shard_(shard), instance_(std::move(instance)) {}
+Server::Server(Shard& shard, snapshot::Snapshots& snapshots, std::string instance)
+    : shard_(shard), snapshots_(snapshots), instance_(std::move(instance)) {}
 
 Server::~Server() {
   if (shutdown_.joinable()) shutdown_.join();
@@ -124,6 +129,22 @@ std::optional<Status> Server::take_over(Session& session, const engine::v1::Hell
   return std::nullopt;
 }
 
+void Server::applied() {
+  if (!snapshots_.due(shard_.engine()) || draining_) return;
+  snapshots_.start(shard_.engine(), shard_.last_applied());
+  await_snapshot();
+}
+
+void Server::await_snapshot() {
+  if (!snapshots_.busy() || draining_) return;
+  snapshot_poll_.Set(queue_.get(), system_clock::now() + kSnapshotPoll, &snapshot_poll_done_);
+}
+
+void Server::on_snapshot_poll(bool) {
+  snapshots_.poll(shard_.last_published());
+  await_snapshot();
+}
+
 void Server::ended(Session& session) {
   const bool was_accepted = session.was_accepted();
   if (active_ == &session) active_ = nullptr;
@@ -148,10 +169,11 @@ void Server::on_stop(bool) {
   draining_ = true;
   log::info("draining", {{"streams", std::to_string(streams_)}, {"last_applied", shard_.last_applied().text()}});
   set_health(false);
+  confirm_timeout_.Set(queue_.get(), system_clock::now() + kConfirmGrace, &confirm_timeout_done_);
   drain_timeout_.Set(queue_.get(), system_clock::now() + kDrainGrace, &drain_timeout_done_);
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     Session& session = *(it++)->second;  // end() may delete it
-    if (session.was_accepted()) session.end(gone(), true);
+    if (session.was_accepted()) session.drain(gone());
   }
   for (auto it = book_streams_.begin(); it != book_streams_.end();) {
     BookStream& stream = *(it++)->second;
@@ -160,11 +182,19 @@ void Server::on_stop(bool) {
   if (streams_ == 0) shut_down();
 }
 
+void Server::on_confirm_timeout(bool) {
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    Session& session = *(it++)->second;
+    if (session.was_accepted()) session.end(gone(), true);
+  }
+}
+
 void Server::on_drain_timeout(bool) { shut_down(); }
 
 // Shutdown waits for calls to end, which the queue's thread has to see to: it needs a thread of its own.
 void Server::shut_down() {
   if (shutdown_.joinable()) return;
+  confirm_timeout_.Cancel();
   drain_timeout_.Cancel();
   shutdown_ = std::thread([this] {
     server_->Shutdown(system_clock::now() + kShutdownGrace);
@@ -202,6 +232,7 @@ Status Server::answer(const engine::v1::GetStatusRequest& request, engine::v1::G
   response.set_open_orders(shard_.engine().open_orders());
   response.set_unpublished_frames(static_cast<std::uint32_t>(shard_.held().size()));
   response.set_instruments_digest(shard_.digest());
+  to_proto(snapshots_.last(), response.mutable_last_snapshot());
   response.set_next_expiry_ns(static_cast<std::uint64_t>(shard_.engine().next_expiry().value));
   if (request.state_hash()) response.set_state_hash(shard_.engine().state_hash());
   return Status::OK;

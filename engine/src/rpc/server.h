@@ -17,14 +17,15 @@
 #include "rpc/shard.h"
 #include "rpc/tls.h"
 #include "rpc/unary.h"
+#include "snapshot/snapshots.h"
 
 namespace ordergate::rpc {
 
 // One thread runs the completion queue and thereby owns the shard: no locks.
 class Server final : public SessionOwner, public BookStreamOwner {
  public:
-  // `shard` must outlive the server. `instance` tells this start of the engine from others.
-  Server(Shard& shard, std::string instance);
+  // `shard` and `snapshots` must outlive the server. `instance` tells this start of the engine from others.
+  Server(Shard& shard, snapshot::Snapshots& snapshots, std::string instance);
   ~Server() override;
 
   // Listens; from then on health says SERVING. Returns the address in effect (with the port taken), or an empty text if
@@ -34,7 +35,8 @@ class Server final : public SessionOwner, public BookStreamOwner {
   // Serves until stop(). Returns when all streams have ended.
   void run();
 
-  // Begins to drain: streams end with UNAVAILABLE once what is in hand was sent. From any thread, once.
+  // Begins to drain: no frame is applied any more, and streams end with UNAVAILABLE once the relay has confirmed what
+  // is in hand as published, or has let the time for that go by. From any thread, once.
   void stop();
 
  private:
@@ -43,6 +45,7 @@ class Server final : public SessionOwner, public BookStreamOwner {
 
   void accepted(Session& session) override;
   std::optional<grpc::Status> take_over(Session& session, const engine::v1::Hello& hello) override;
+  void applied() override;
   void ended(Session& session) override;
   void accepted(BookStream& stream) override;
   void ended(BookStream& stream) override;
@@ -65,12 +68,16 @@ class Server final : public SessionOwner, public BookStreamOwner {
   void one_less();
   void set_health(bool serving);
   void on_stop(bool ok);
+  void on_confirm_timeout(bool ok);
   void on_drain_timeout(bool ok);
+  void await_snapshot();
+  void on_snapshot_poll(bool ok);
   void shut_down();
   void on_server_down(bool ok);
   void close_queue();
 
   Shard& shard_;
+  snapshot::Snapshots& snapshots_;
   const std::string instance_;
   engine::v1::EngineService::AsyncService service_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -84,6 +91,10 @@ class Server final : public SessionOwner, public BookStreamOwner {
   std::uint64_t epoch_ = 0;  // of the last relay that was active
   std::string relay_;
   bool draining_ = false;
+  grpc::Alarm snapshot_poll_;
+  Completion snapshot_poll_done_ = Completion::of<&Server::on_snapshot_poll>(this);
+  grpc::Alarm confirm_timeout_;
+  Completion confirm_timeout_done_ = Completion::of<&Server::on_confirm_timeout>(this);
   grpc::Alarm drain_timeout_;
   Completion drain_timeout_done_ = Completion::of<&Server::on_drain_timeout>(this);
   std::thread shutdown_;

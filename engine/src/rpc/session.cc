@@ -67,6 +67,11 @@ void Session::end(Status status, bool flush) {
   step();
 }
 
+void Session::drain(Status status) {
+  if (!opened_ || shard_.held().empty()) return end(std::move(status), true);
+  draining_ = std::move(status);
+}
+
 // The one place that decides what comes next. May delete the session.
 void Session::step() {
   if (finished_) {
@@ -136,9 +141,14 @@ void Session::write() {
 void Session::take(const engine::v1::ApplyRequest& request) {
   if (!opened_ && !open(request)) return;
   if (request.has_published()) shard_.publish(from_proto(request.published()));
+  if (draining_) {
+    if (shard_.held().empty()) ending_ = draining_;
+    return;
+  }
   for (const engine::v1::CommandEntry& entry : request.entries()) {
     if (!apply(entry)) return;
   }
+  if (!request.entries().empty()) owner_.applied();
 }
 
 bool Session::open(const engine::v1::ApplyRequest& request) {
@@ -185,6 +195,13 @@ std::optional<Status> Session::check_hello(const engine::v1::Hello& hello) const
   }
   if (hello.epoch() == 0) return refuse(StatusCode::INVALID_ARGUMENT, "hello.epoch must be above 0");
   const LogId published = from_proto(hello.last_published());
+  if (published < shard_.loaded()) {
+    return refuse(StatusCode::DATA_LOSS,
+                  "the engine started from its snapshot of frame " + shard_.loaded().text() +
+                      ", but events are published only up to " + published.text() +
+                      ": the log has lost frames, or the snapshots are of another one; to start from the beginning of "
+                      "this log, move them out of --data-dir");
+  }
   if (!shard_.holds_after(published)) {
     return refuse(StatusCode::DATA_LOSS, "the engine has applied frames up to " + shard_.last_applied().text() +
                                              " and does not hold all event frames after " + published.text() +

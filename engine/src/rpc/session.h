@@ -22,6 +22,8 @@ class SessionOwner {
   virtual void accepted(Session& session) = 0;
   // Makes `session` the active one and ends the one before with ABORTED; or says why it may not be.
   virtual std::optional<grpc::Status> take_over(Session& session, const engine::v1::Hello& hello) = 0;
+  // Frames were applied.
+  virtual void applied() = 0;
   // The session has ended; may delete it.
   virtual void ended(Session& session) = 0;
 };
@@ -37,6 +39,9 @@ class Session {
 
   // Ends the stream: with `flush` what is ready is sent before, without it nothing more is.
   void end(grpc::Status status, bool flush);
+
+  // Applies no more frames; ends the stream once all events are confirmed as published. May delete the session.
+  void drain(grpc::Status status);
 
   // False while it waits for a stream.
   bool was_accepted() const { return accepted_; }
@@ -79,6 +84,7 @@ class Session {
   std::optional<LogId> applied_;  // progress to report
   core::Time told_expiry_{0};     // when the next order is due to expire, as last told
 
+  std::optional<grpc::Status> draining_;  // how it is to end
   std::optional<grpc::Status> ending_;
   bool flush_ = false;
   bool reading_ = false;

@@ -19,9 +19,16 @@ core::EngineConfig complete(core::EngineConfig config, const instruments::Instru
 Shard::Shard(instruments::Instruments instruments, std::uint32_t shard, core::EngineConfig config)
     : instruments_(std::move(instruments)),
       number_(shard),
+      config_digest_(snapshot::config_digest(instruments_.digest, shard, config)),
       engine_(complete(std::move(config), instruments_)),
       encoder_(engine_, instruments_, shard),
       books_(engine_) {}
+
+bool Shard::load(core::StateReader& state, LogId frame) {
+  if (!engine_.load(state)) return false;
+  loaded_ = last_applied_ = last_published_ = released_ = frame;
+  return true;
+}
 
 std::optional<Fault> Shard::apply(const CommandEntry& entry) {
   if (entry.id <= last_applied_) return std::nullopt;

@@ -13,6 +13,7 @@
 #include "rpc/command_frame.h"
 #include "rpc/event_frame.h"
 #include "rpc/log_id.h"
+#include "snapshot/file.h"
 
 namespace ordergate::rpc {
 
@@ -48,6 +49,10 @@ class Shard {
   // `config` but for what the instruments say. Throws std::invalid_argument as core::Engine does.
   Shard(instruments::Instruments instruments, std::uint32_t shard, core::EngineConfig config);
 
+  // Takes over the state of a snapshot: all up to `frame` is applied and published. False if it can't be: then this
+  // shard is of no use. REQUIRES: nothing was applied yet.
+  bool load(core::StateReader& state, LogId frame);
+
   // Applies the entry, unless it was applied before. Its event frame is held if its id is above last_published().
   std::optional<Fault> apply(const CommandEntry& entry);
 
@@ -62,8 +67,12 @@ class Shard {
   // Index in held() of the first one after `id`.
   std::size_t first_after(LogId id) const;
 
+  // Frame of the snapshot that it began with; 0-0: none.
+  LogId loaded() const { return loaded_; }
   LogId last_applied() const { return last_applied_; }
   LogId last_published() const { return last_published_; }
+  // What a snapshot of this state is of.
+  snapshot::Stamp stamp() const { return {number_, config_digest_, last_applied_}; }
   std::uint32_t number() const { return number_; }
   const std::string& digest() const { return instruments_.digest; }
   const core::Engine& engine() const { return engine_; }
@@ -73,12 +82,14 @@ class Shard {
  private:
   const instruments::Instruments instruments_;
   const std::uint32_t number_;
+  const std::string config_digest_;
   core::Engine engine_;
   CommandFrameDecoder decoder_;
   EventFrameEncoder encoder_;
   core::EventSink sink_;
   BookFeed books_;
 
+  LogId loaded_;
   LogId last_applied_;
   LogId last_published_;
   LogId released_;  // last frame applied whose event frame is not held any more
