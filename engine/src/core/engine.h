@@ -127,6 +127,10 @@ class Engine {
     explicit Market(NodePool& nodes) : book(nodes) {}
     Book book;
     Price last{0};  // price of the last trade; 0 before the first
+    Price min_price{0};
+    Price max_price{0};
+    std::uint64_t unit = 0;  // NotionalUnits
+    std::uint32_t band_ppm = 0;
     TradingState state = TradingState::kActive;
     bool level_may_fill = false;  // so many orders of the largest quantity don't add up
     Stops stops;
@@ -199,7 +203,8 @@ class Engine {
   std::uint32_t own_target(const OrderId& target, std::uint32_t hint) const;
   bool seen_before(const OrderId& id, std::uint32_t content, std::uint32_t shown, EventSink& sink);
   void remember(const OrderId& id, std::uint32_t content) { window_.remember(id, content); }
-  Event& tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers);
+  Event& tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers, Cause cause = Cause::kNone,
+              Liquidity liquidity = Liquidity::kNone);
   Event& show(EventSink& sink, EventKind kind, std::uint32_t index, Reason reason);
   Event& tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason);
 
@@ -273,6 +278,7 @@ class Engine {
   void load_market(StateReader& in, std::uint32_t symbol);
   void load_resting(StateReader& in, std::uint32_t index);
   std::uint32_t load_order(StateReader& in);
+  bool within_range(std::uint32_t symbol, Price price) const;
   void load_extras(StateReader& in, Order& order);
 
   // engine_hash.cc
@@ -292,6 +298,7 @@ class Engine {
   Time time_{0};
   Counters counters_;
   TradingState state_ = TradingState::kActive;
+  bool restricted_ = false;  // a trading state was set since the start: only to look no further as long as none was
   Orders orders_;
   std::vector<Extras> extras_ = std::vector<Extras>(1);  // 0: none
   std::vector<std::uint32_t> free_extras_;
@@ -312,6 +319,7 @@ class Engine {
   bool printed_ = false;  // the command traded while stops wait
   std::vector<std::uint32_t> frame_accounts_;
   std::vector<Symbol> frame_symbols_;
+  std::size_t targets_ = 0;  // of the frame: cancels and amends
   std::array<std::uint32_t, 8> hints_{};  // orders that the next targets probably stand for
   std::vector<std::uint32_t> triggered_;
 };

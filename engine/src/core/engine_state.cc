@@ -8,6 +8,9 @@ namespace ordergate::core {
 namespace {
 
 constexpr std::size_t kNameMax = 256;
+// Beyond all that instruments and limits allow (rpc/command_rows), and below where sums could overflow.
+constexpr std::uint32_t kBandMax = 1'000'000'000;
+constexpr Wide kPositionMax = Wide{1} << 100;
 
 void put_decimal(StateWriter& out, Decimal decimal) {
   out.put(decimal.mantissa);
@@ -39,7 +42,13 @@ Limits get_limits(StateReader& in) {
   limits.max_open_notional = get_decimal(in);
   limits.max_position = get_decimal(in);
   limits.band_ppm = in.get<std::uint32_t>();
+  in.require(limits.band_ppm <= kBandMax);
   return limits;
+}
+
+// True if the order has a limit price.
+bool is_priced(const Order& order) {
+  return order.type == OrderType::kLimit || order.type == OrderType::kStopLimit;
 }
 
 }  // namespace
@@ -163,6 +172,7 @@ bool Engine::load(StateReader& in) {
     orders_.end(index);
   }
   if (in.ok()) window_.load(in);
+  restricted_ = true;  // a state may be among what was loaded
   return in.ok() && in.done();
 }
 
@@ -179,7 +189,7 @@ void Engine::load_account(StateReader& in) {
   for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
     const auto instrument = in.get<std::uint32_t>();
     const auto position = in.get<Wide>();
-    in.require(instrument < instruments());
+    in.require(instrument < instruments() && position <= kPositionMax && position >= -kPositionMax);
     if (in.ok()) accounts_.exposure(index, instrument).position = position;
   }
 }
@@ -193,7 +203,8 @@ void Engine::load_market(StateReader& in, std::uint32_t symbol) {
     const std::uint32_t index = load_order(in);
     if (index == 0) return;
     const Order& order = orders_[index];
-    const bool rests = order.symbol == symbol && order.price.value > 0 && order.price.value <= kValueMax &&
+    const bool rests = order.symbol == symbol && is_priced(order) && stays(order.time_in_force) &&
+                       within_range(symbol, order.price) &&
                        (order.status == OrderStatus::kOpen || order.status == OrderStatus::kPartiallyFilled) &&
                        !market.book.crosses(order.side, order.price) &&
                        refusal_of_room(order, order.leaves(), order.price) == Reason::kNone;
@@ -205,9 +216,15 @@ void Engine::load_market(StateReader& in, std::uint32_t symbol) {
     if (index == 0) return;
     const Order& order = orders_[index];
     in.require(order.symbol == symbol && order.status == OrderStatus::kUntriggered && order.extras != 0 &&
-               order.executed.value == 0 && order.type >= OrderType::kStop && open_ < open_max_);
+               order.executed.value == 0 && order.type >= OrderType::kStop && open_ < open_max_ &&
+               within_range(symbol, extras_[order.extras].stop_price) &&
+               (is_priced(order) ? within_range(symbol, order.price) : order.price.value == 0));
     if (in.ok()) wait(index);
   }
+}
+
+bool Engine::within_range(std::uint32_t symbol, Price price) const {
+  return price >= instruments_[symbol].min_price && price <= instruments_[symbol].max_price;
 }
 
 // Puts an order at the back of its level, an iceberg with what it shows now.
@@ -252,7 +269,7 @@ std::uint32_t Engine::load_order(StateReader& in) {
   order.time_in_force = in.get_enum(TimeInForce::kGtc, TimeInForce::kFok);
   order.flags = in.get<std::uint8_t>();
   order.status = in.get_enum(OrderStatus::kOpen, OrderStatus::kUntriggered);
-  order.reject_reason = in.get<Reason>();
+  order.reject_reason = in.get_enum(Reason::kNone, Reason::kEngineCapacity);
   order.stp = in.get_enum(SelfTradePrevention::kUnspecified, SelfTradePrevention::kDecrement);
   order.notional = in.get<Notional>();
   order.queued_at = {in.get<std::int64_t>()};
@@ -265,7 +282,8 @@ std::uint32_t Engine::load_order(StateReader& in) {
   std::memcpy(order.text, text.data(), text.size());
   const bool open = is_live(order.status);
   in.require(order.account < accounts_.size() && order.symbol < symbols_.size());
-  in.require(!open || (order.symbol < instruments() && order.executed.value >= 0 && order.executed < order.quantity));
+  in.require(!open || (order.symbol < instruments() && order.executed < order.quantity));
+  in.require(order.executed.value >= 0 && (order.executed.value == 0 || order.executed <= order.quantity));
   in.require(!open || order.symbol >= instruments() || order.quantity <= instruments_[order.symbol].max_quantity);
   if (in.get<std::uint8_t>() != 0) load_extras(in, order);
   if (!in.ok()) return 0;

@@ -1,6 +1,8 @@
 // What the core tells of a frame.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -16,10 +18,11 @@ struct alignas(64) Event {
   EventKind kind;
   Reason reason;
   Cause cause;
-  Liquidity liquidity;    // kNone unless a fill
-  OrderStatus status;     // kNone if there is no order
-  bool answers;           // the command's own subject (RULES.md)
-  bool priority_kept;     // only for kAmended
+  Liquidity liquidity;  // kNone unless a fill
+  OrderStatus status;   // kNone if there is no order
+  bool answers;         // the command's own subject (RULES.md)
+  bool priority_kept;   // only for kAmended
+  std::uint8_t unused;
   std::uint32_t command;  // index in the frame
   std::uint32_t account;
   std::uint32_t order;  // 0 if there is none
@@ -30,6 +33,10 @@ struct alignas(64) Event {
   Notional notional;
 };
 static_assert(sizeof(Event) == 64);
+// Engine::tell writes the first eight bytes as one number.
+static_assert(std::endian::native == std::endian::little && offsetof(Event, cause) == 2 &&
+              offsetof(Event, liquidity) == 3 && offsetof(Event, status) == 4 && offsetof(Event, answers) == 5 &&
+              offsetof(Event, priority_kept) == 6 && offsetof(Event, command) == 8);
 
 // One trade: two events, the maker's and right after it the taker's. Trade number n of a frame belongs to its n-th pair
 // of fills.

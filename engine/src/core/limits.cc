@@ -89,9 +89,13 @@ ReadyLimits make_ready(const Limits& limits, std::span<const InstrumentLimits> i
   const auto lots = [](Decimal limit, Decimal lot) {
     return limit.mantissa == 0 ? ReadyLimits::kNoQuantity : floor_steps(limit, lot);
   };
-  for (const InstrumentLimits& row : instruments) {
+  for (std::uint32_t i = 0; i < instruments.size(); ++i) {
+    const InstrumentLimits& row = instruments[i];
+    const bool limited = ready.max_order_notional != ReadyLimits::kNoNotional;
     ready.instruments.push_back(
-        {lots(limits.max_order_quantity, row.lot_size), lots(limits.max_position, row.lot_size)});
+        {.max_order_product = limited ? ready.max_order_notional / units.unit(i) : ReadyLimits::kNoNotional,
+         .max_quantity = std::min(lots(limits.max_order_quantity, row.lot_size), row.max_quantity.value),
+         .max_position = lots(limits.max_position, row.lot_size)});
   }
   ready.any = limits.max_order_quantity.mantissa != 0 || limits.max_order_notional.mantissa != 0 ||
               limits.max_open_orders != 0 || limits.max_open_notional.mantissa != 0 ||

@@ -36,7 +36,8 @@ struct ReadyLimits {
   static constexpr std::int64_t kNoQuantity = kValueMax;
 
   struct PerInstrument {
-    std::int64_t max_quantity;
+    Notional max_order_product;  // price × quantity of one order, in ticks × lots
+    std::int64_t max_quantity;   // of one order: the account's or the instrument's, whichever is less
     std::int64_t max_position;
   };
 

@@ -108,7 +108,7 @@ void Engine::trade(std::uint32_t maker_index, std::uint32_t taker_index, bool an
   exposure.position += bought;
   exposure.open_of(maker.side) -= quantity.value;
   accounts_.exposure(taker.account, taker.symbol).position -= bought;
-  accounts_[maker.account].open_notional -= product * units_.unit(maker.symbol);
+  accounts_[maker.account].open_notional -= product * market.unit;
 
   Trade& trade = sink.trades.append();
   trade = {.number = {counters_.trades + sink.trades.size()},
@@ -117,8 +117,8 @@ void Engine::trade(std::uint32_t maker_index, std::uint32_t taker_index, bool an
            .symbol = taker.symbol,
            .maker_event = static_cast<std::uint32_t>(sink.events.size()),
            .taker_side = taker.side};
-  tell(sink, EventKind::kFill, maker_index, false).liquidity = Liquidity::kMaker;
-  tell(sink, EventKind::kFill, taker_index, answers).liquidity = Liquidity::kTaker;
+  tell(sink, EventKind::kFill, maker_index, false, Cause::kNone, Liquidity::kMaker);
+  tell(sink, EventKind::kFill, taker_index, answers, Cause::kNone, Liquidity::kTaker);
   if (maker_done) {
     --accounts_[maker.account].open_orders;
     --open_;
@@ -181,7 +181,7 @@ void Engine::decrement(std::uint32_t index, Quantity by, bool answers, EventSink
       book.reduce(order.side, index, by);
     }
   }
-  tell(sink, EventKind::kRestated, index, answers).cause = Cause::kSelfTradePrevention;
+  tell(sink, EventKind::kRestated, index, answers, Cause::kSelfTradePrevention);
 }
 
 // Whether a FOK order finds all of its quantity.
@@ -219,7 +219,7 @@ bool Engine::can_fill_from_others(const Order& order, Price limit) const {
 void Engine::add_open(const Order& order, Price price, std::int64_t lots) {
   accounts_.exposure(order.account, order.symbol).open_of(order.side) += lots;
   accounts_[order.account].open_notional +=
-      static_cast<Notional>(Wide{price.value} * lots) * units_.unit(order.symbol);  // modulo 2^128
+      static_cast<Notional>(Wide{price.value} * lots) * markets_[order.symbol].unit;  // modulo 2^128
 }
 
 void Engine::rest(std::uint32_t index) {
@@ -302,7 +302,7 @@ void Engine::close(std::uint32_t index) {
 void Engine::cancel_rest(std::uint32_t index, Cause cause, bool answers, EventSink& sink) {
   take_out(index);
   orders_[index].status = OrderStatus::kCanceled;
-  tell(sink, EventKind::kCanceled, index, answers).cause = cause;
+  tell(sink, EventKind::kCanceled, index, answers, cause);
   close(index);
 }
 

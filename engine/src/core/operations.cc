@@ -125,6 +125,7 @@ void Engine::set_trading_state(EventSink& sink) {
     return;
   }
   const std::uint32_t account = row.account.empty() ? kAll : accounts_.intern(row.account);
+  restricted_ = true;
   (account != kAll ? accounts_[account].state : !all_symbols ? markets_[symbol].state : state_) = row.state;
   sink.trading_states.push_back({static_cast<std::uint32_t>(sink.events.size()), account, symbol, row.state});
   tell_account(sink, EventKind::kTradingState, place_.account, Reason::kNone);

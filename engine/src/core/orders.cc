@@ -10,6 +10,7 @@ namespace ordergate::core {
 // Room for what a frame may forget and enter before its records can be used again.
 Orders::Orders(std::uint32_t open_max, std::uint32_t ended_max)
     : ended_max_(ended_max),
+      held_max_(open_max + ended_max),
       capacity_(static_cast<std::uint32_t>(open_max + ended_max + 2 * kFrameCommandsMax)),
       orders_(make_block<Order>(std::size_t{capacity_} + 2)),
       nodes_(std::size_t{capacity_} + 2) {
@@ -18,35 +19,43 @@ Orders::Orders(std::uint32_t open_max, std::uint32_t ended_max)
   nodes_[0] = {};
 }
 
-// Backward shift (Knuth 6.4, algorithm R): no slot is left that only marks where something was.
-void Orders::erase(std::uint32_t hash, std::uint32_t order) {
-  std::size_t hole = hash & mask_;
-  while (slots_[hole].order != order) hole = (hole + 1) & mask_;
-  for (std::size_t at = (hole + 1) & mask_; slots_[at].order != 0; at = (at + 1) & mask_) {
-    const std::size_t home = slots_[at].hash & mask_;
-    if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
-    slots_[hole] = slots_[at];
-    hole = at;
-  }
-  slots_[hole].order = 0;
-  --used_;
+std::uint32_t Orders::search_crowd(const OrderId& id) const {
+  const auto found = std::ranges::find_if(crowd_, [&](std::uint32_t order) { return orders_[order].id == id; });
+  return found == crowd_.end() ? 0 : *found;
 }
 
-Block<Orders::Slot> Orders::make_slots(std::size_t slots) {
-  const bool large = slots * sizeof(Slot) >= kHugePage;
-  Block<Slot> block = large ? make_block<Slot>(slots) : make_small_block<Slot>(slots);
-  if (large) prefer_huge_pages(block, slots);
-  std::fill_n(block.get(), slots, Slot{});
+// Takes `gone` (0: nothing) out of the crowd, and lets one in where a place of its bucket became free.
+void Orders::thin_crowd(Key key, std::uint32_t gone) {
+  if (gone != 0) {
+    std::erase(crowd_, gone);
+    return;
+  }
+  const auto waits = std::ranges::find_if(
+      crowd_, [&](std::uint32_t order) { return (Key(orders_[order].id).at & mask_) == (key.at & mask_); });
+  if (waits == crowd_.end()) return;
+  const std::uint32_t order = *waits;
+  crowd_.erase(waits);
+  place(Key(orders_[order].id), order);
+}
+
+Block<Orders::Bucket> Orders::make_buckets(std::size_t count) {
+  const bool large = count * sizeof(Bucket) >= kHugePage;
+  Block<Bucket> block = large ? make_block<Bucket>(count) : make_small_block<Bucket>(count);
+  if (large) prefer_huge_pages(block, count);
+  std::fill_n(block.get(), count, Bucket{});
   return block;
 }
 
 void Orders::grow() {
-  const std::size_t old_slots = mask_ + 1;
-  const Block<Slot> old = std::exchange(slots_, make_slots(2 * old_slots));
-  mask_ = 2 * old_slots - 1;
-  for (std::size_t at = 0; at < old_slots; ++at) {
-    if (old[at].order != 0) place(old[at]);
-  }
+  const std::size_t old_count = mask_ + 1;
+  const Block<Bucket> old = std::exchange(buckets_, make_buckets(2 * old_count));
+  const std::vector<std::uint32_t> crowd = std::exchange(crowd_, {});
+  mask_ = 2 * old_count - 1;
+  const auto move = [this](std::uint32_t order) {
+    if (order != 0) place(Key(orders_[order].id), order);
+  };
+  for (std::size_t at = 0; at < old_count; ++at) std::ranges::for_each(old[at].orders, move);
+  std::ranges::for_each(crowd, move);
 }
 
 }  // namespace ordergate::core

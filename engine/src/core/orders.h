@@ -1,7 +1,13 @@
 // Every order that is held: open ones, and those that have ended lately.
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <bit>
 #include <cstdint>
+#include <vector>
 
 #include "core/memory.h"
 #include "core/order.h"
@@ -28,14 +34,13 @@ class Orders {
     return search(id);
   }
 
-  // For what will be asked for soon: fetches the slot of an id, then the order that it probably stands for (or 0).
-  void prefetch(const OrderId& id) const { __builtin_prefetch(&slots_[id.hash() & mask_], 1); }
+  // For what will be asked for soon: fetches the bucket of an id, then the order that it probably stands for (or 0).
+  void prefetch(const OrderId& id) const { __builtin_prefetch(&buckets_[Key(id).at & mask_], 1); }
   std::uint32_t guess(const OrderId& id) const {
-    const std::uint32_t hash = id.hash();
-    for (std::size_t at = hash & mask_; slots_[at].order != 0; at = (at + 1) & mask_) {
-      if (slots_[at].hash == hash) return slots_[at].order;
-    }
-    return 0;
+    const Key key(id);
+    const Bucket& bucket = buckets_[key.at & mask_];
+    const unsigned found = equal(bucket.tags, key.tag);
+    return found == 0 ? 0 : bucket.orders[std::countr_zero(found)];
   }
 
   // A frame begins: what was forgotten before may be used again.
@@ -46,7 +51,7 @@ class Orders {
   std::uint32_t acquire(const OrderId& id) {
     if (ended_ > ended_max_) forget();
     const std::uint32_t index = reusable_ != 0 ? reuse() : fresh();
-    insert(id.hash(), index);
+    insert(id, index);
     return index;
   }
 
@@ -65,28 +70,60 @@ class Orders {
   std::uint32_t oldest_ended() const { return oldest_ended_; }
   std::uint32_t ended() const { return ended_; }
 
-  // True if no record is left that was never used.
-  bool full() const { return touched_ >= capacity_; }
+  // True if no more orders can have been held at once: those within open_max, ended_max, and the one that came last.
+  bool full() const { return touched_ > held_max_; }
 
   // Puts an order that a snapshot holds back under its id. REQUIRES: !full().
   std::uint32_t restore(const OrderId& id) {
     const std::uint32_t index = fresh();
-    insert(id.hash(), index);
+    insert(id, index);
     return index;
   }
 
  private:
-  struct Slot {
-    std::uint32_t hash;
-    std::uint32_t order;  // 0: the slot is free
+  // Where an id stands in the table, and by what it is told there.
+  struct Key {
+    explicit Key(const OrderId& id) : Key((id.first ^ std::rotl(id.second, 32)) * 0x9E3779B97F4A7C15u) {}
+    explicit Key(std::uint64_t hash)
+        : at(static_cast<std::uint32_t>(hash)), tag(static_cast<std::uint32_t>(hash >> 32)) {}
+    std::uint32_t at;
+    std::uint32_t tag;
   };
 
+  static constexpr std::size_t kPlaces = 8;
+
+  // A cache line. A place is free if its order is 0.
+  struct alignas(64) Bucket {
+    std::uint32_t tags[kPlaces];
+    std::uint32_t orders[kPlaces];
+  };
+
+  // Bit n: values[n] is `value`.
+  static unsigned equal(const std::uint32_t (&values)[kPlaces], std::uint32_t value) {
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(value));
+    const auto half = [&](const std::uint32_t* at) {
+      const __m128i found = _mm_cmpeq_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(at)), wanted);
+      return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(found)));
+    };
+    return half(values) | half(values + kPlaces / 2) << (kPlaces / 2);
+#else
+    unsigned found = 0;
+    for (std::size_t i = 0; i < kPlaces; ++i) found |= static_cast<unsigned>(values[i] == value) << i;
+    return found;
+#endif
+  }
+
   std::uint32_t search(const OrderId& id) const {
-    const std::uint32_t hash = id.hash();
-    for (std::size_t at = hash & mask_; slots_[at].order != 0; at = (at + 1) & mask_) {
-      if (slots_[at].hash == hash && orders_[slots_[at].order].id == id) return slots_[at].order;
+    const Key key(id);
+    const Bucket& bucket = buckets_[key.at & mask_];
+    for (unsigned found = equal(bucket.tags, key.tag); found != 0; found &= found - 1) {
+      const std::uint32_t order = bucket.orders[std::countr_zero(found)];
+      if (order != 0 && orders_[order].id == id) return order;
     }
-    return 0;
+    if (crowd_.empty() || equal(bucket.orders, 0) != 0) [[likely]]
+      return 0;
+    return search_crowd(id);
   }
 
   std::uint32_t fresh() {
@@ -112,29 +149,44 @@ class Orders {
     const std::uint32_t index = oldest_ended_;
     oldest_ended_ = nodes_[index].next;
     __builtin_prefetch(&orders_[oldest_ended_]);
-    erase(orders_[index].id.hash(), index);
+    erase(orders_[index].id, index);
     --ended_;
     ++forgotten_;
   }
 
-  void insert(std::uint32_t hash, std::uint32_t order) {
-    if (2 * (used_ + 1) > mask_ + 1) [[unlikely]]
+  void insert(const OrderId& id, std::uint32_t order) {
+    if (++used_ > kPlaces * (mask_ + 1) / 3) [[unlikely]]
       grow();
-    place({hash, order});
-    ++used_;
+    place(Key(id), order);
   }
-  void place(Slot slot) {
-    std::size_t at = slot.hash & mask_;
-    while (slots_[at].order != 0) at = (at + 1) & mask_;
-    slots_[at] = slot;
+  void place(Key key, std::uint32_t order) {
+    Bucket& bucket = buckets_[key.at & mask_];
+    const unsigned free = equal(bucket.orders, 0);
+    if (free == 0) [[unlikely]] {
+      crowd_.push_back(order);
+      return;
+    }
+    bucket.tags[std::countr_zero(free)] = key.tag;
+    bucket.orders[std::countr_zero(free)] = order;
   }
-  void erase(std::uint32_t hash, std::uint32_t order);
+  void erase(const OrderId& id, std::uint32_t order) {
+    --used_;
+    const Key key(id);
+    Bucket& bucket = buckets_[key.at & mask_];
+    const unsigned found = equal(bucket.orders, order);
+    if (found != 0) bucket.orders[std::countr_zero(found)] = 0;
+    if (!crowd_.empty()) [[unlikely]]
+      thin_crowd(key, found == 0 ? order : 0);
+  }
+  std::uint32_t search_crowd(const OrderId& id) const;
+  void thin_crowd(Key key, std::uint32_t gone);
   void grow();
-  static Block<Slot> make_slots(std::size_t slots);
+  static Block<Bucket> make_buckets(std::size_t count);
 
-  static constexpr std::size_t kSlotsAtFirst = 65'536;
+  static constexpr std::size_t kBucketsAtFirst = 8'192;
 
   std::uint32_t ended_max_;
+  std::uint32_t held_max_;
   std::uint32_t capacity_;
   Block<Order> orders_;
   NodePool nodes_;
@@ -146,9 +198,11 @@ class Orders {
   std::uint32_t forgotten_ = 0;
   std::uint32_t reusable_ = 0;  // of the forgotten ones
 
-  // Linear probing; an erased slot is filled by the next one that may stand there.
-  std::size_t mask_ = kSlotsAtFirst - 1;
-  Block<Slot> slots_ = make_slots(kSlotsAtFirst);
+  // Buckets that hold 8/3 on the average at most. What finds its bucket full waits in the crowd until a place of that
+  // bucket is free: an id can only be in the crowd if its bucket is full.
+  std::size_t mask_ = kBucketsAtFirst - 1;
+  Block<Bucket> buckets_ = make_buckets(kBucketsAtFirst);
+  std::vector<std::uint32_t> crowd_;
   std::size_t used_ = 0;
 };
 

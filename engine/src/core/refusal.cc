@@ -12,34 +12,33 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
   return std::max({state_, markets_[symbol].state, accounts_[account].state});
 }
 
-// Order of precedence: RULES.md.
+// Order of precedence: RULES.md. Written for the usual order: what is rare is looked at behind one branch each.
 Reason Engine::refusal(const Order& order) const {
   if (order.symbol >= markets_.size()) return Reason::kUnknownSymbol;
+  const Market& market = markets_[order.symbol];
   const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0 &&
                      order.time_in_force != TimeInForce::kGtd;
-  if (!plain || order.quantity.value <= 0 || order.price.value == 0) {
+  if (!plain || order.quantity.value <= 0 || order.price.value == 0) [[unlikely]] {
     const Reason reason = refusal_of_terms(order);
     if (reason != Reason::kNone) return reason;
   }
-  if (state_of(order.symbol, order.account) != TradingState::kActive) return Reason::kTradingState;
+  if (restricted_ && state_of(order.symbol, order.account) != TradingState::kActive) return Reason::kTradingState;
   const ReadyLimits& limits = limits_of(order.account);
-  if (order.quantity > instruments_[order.symbol].max_quantity ||
-      order.quantity.value > limits.instruments[order.symbol].max_quantity) {
-    return Reason::kMaxOrderQuantity;
+  if (order.quantity.value > limits.instruments[order.symbol].max_quantity) return Reason::kMaxOrderQuantity;
+  if (order.type == OrderType::kLimit && (market.band_ppm | limits.band_ppm) == 0) [[likely]] {
+    if (order.price < market.min_price || order.price > market.max_price) return Reason::kPriceBand;
+  } else if (const Reason reason = refusal_of_price(order); reason != Reason::kNone) {
+    return reason;
   }
-  const Reason price = refusal_of_price(order);
-  if (price != Reason::kNone) return price;
-  if (limits.any) [[unlikely]] {
-    const Reason exposure = refusal_of_exposure(order, order.quantity, open_price(order), {0}, {0});
-    if (exposure != Reason::kNone) return exposure;
+  if (limits.any) {
+    const Reason reason = refusal_of_exposure(order, order.quantity, open_price(order), {0}, {0});
+    if (reason != Reason::kNone) return reason;
   }
-  if ((order.flags & kPostOnly) != 0 && markets_[order.symbol].book.crosses(order.side, order.price)) {
-    return Reason::kWouldCross;
-  }
+  if ((order.flags & kPostOnly) != 0 && market.book.crosses(order.side, order.price)) return Reason::kWouldCross;
   if (!can_rest(order)) return Reason::kNone;
   // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
   if (open_ >= open_max_) return Reason::kEngineCapacity;
-  return refusal_of_room(order, order.quantity, order.price);
+  return market.level_may_fill ? refusal_of_room(order, order.quantity, order.price) : Reason::kNone;
 }
 
 Reason Engine::refusal_of_terms(const Order& order) const {
@@ -117,19 +116,28 @@ Reason Engine::refusal_of_exposure(const Order& order, Quantity quantity, Price 
                                    Price price_before) const {
   const ReadyLimits& limits = limits_of(order.account);
   if (!limits.any) return Reason::kNone;
+  const ReadyLimits::PerInstrument& of_symbol = limits.instruments[order.symbol];
   const Account& account = accounts_[order.account];
-  const Quantity leaves = quantity - order.executed;
-  if (notional_of(order.symbol, price, quantity) > limits.max_order_notional) return Reason::kMaxOrderNotional;
+  const std::int64_t leaves = quantity.value - order.executed.value;
+  const Notional product = Notional(price.value) * Notional(quantity.value);
+  if (product > of_symbol.max_order_product) return Reason::kMaxOrderNotional;
   if (can_rest(order)) {
-    if (open_before.value == 0 && account.open_orders >= limits.max_open_orders) return Reason::kMaxOpenOrders;
-    const Notional others = account.open_notional - notional_of(order.symbol, price_before, open_before);
-    if (others + notional_of(order.symbol, price, leaves) > limits.max_open_notional) return Reason::kMaxOpenNotional;
+    const std::uint64_t unit = markets_[order.symbol].unit;
+    Notional others = account.open_notional;
+    Notional its_own = product;
+    if (open_before.value == 0) [[likely]] {
+      if (account.open_orders >= limits.max_open_orders) return Reason::kMaxOpenOrders;
+    } else {
+      others -= Notional(price_before.value) * Notional(open_before.value) * unit;
+      its_own = Notional(price.value) * Notional(leaves);
+    }
+    if (others + its_own * unit > limits.max_open_notional) return Reason::kMaxOpenNotional;
   }
   const Exposure* exposure = accounts_.find_exposure(order.account, order.symbol);
-  const Wide position = exposure == nullptr ? 0 : exposure->position;
-  const Wide open = exposure == nullptr ? 0 : exposure->open_of(order.side) - open_before.value;
-  const Wide reach = (order.side == Side::kBuy ? position : -position) + open + leaves.value;
-  return reach > limits.instruments[order.symbol].max_position ? Reason::kMaxPosition : Reason::kNone;
+  if (exposure == nullptr) return leaves > of_symbol.max_position ? Reason::kMaxPosition : Reason::kNone;
+  const Wide position = order.side == Side::kBuy ? exposure->position : -exposure->position;
+  const Wide reach = position + exposure->open_of(order.side) + (leaves - open_before.value);
+  return reach > of_symbol.max_position ? Reason::kMaxPosition : Reason::kNone;
 }
 
 // The sum of a level must stay below kValueMax.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "core/state_io.h"
 
@@ -51,7 +52,21 @@ void Window::sweep() {
   sweep_at_ = std::max<std::size_t>(1024, 2 * crowd_);
 }
 
+// Without it what is very old would one day look new.
+void Window::forget_old() {
+  sweep();
+  const std::uint32_t old = (last_ - kOldAge) & kSeqMask;
+  for (std::size_t bucket = 0; bucket < bucket_count_; ++bucket) {
+    for (Slot& slot : buckets_[bucket].slots) {
+      if (!live(slot.seq)) slot.seq = (slot.seq & kCrowded) | old;
+    }
+  }
+  forgot_at_ = last_;
+}
+
 void Window::advance(Time now) {
+  if (last_ - forgot_at_ >= kForgetEvery) [[unlikely]]
+    forget_old();
   while (!since_.empty() && now.value - since_.front().time.value > age_.value) {
     since_.pop_front();
     const std::uint32_t first = since_.empty() ? last_ : since_.front().seq;
@@ -124,6 +139,9 @@ void Window::load(StateReader& in) {
   last_ = in.get<std::uint32_t>();
   span_ = in.get<std::uint32_t>();
   in.require(span_ <= window_);
+  const std::uint32_t span = std::exchange(span_, 0);
+  forget_old();  // no number of ours may look like one of those that come
+  span_ = span;
   for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
     const auto bucket = in.get<std::uint32_t>();
     Slot slot{};
@@ -136,13 +154,14 @@ void Window::load(StateReader& in) {
   for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
     const auto seq = in.get<std::uint32_t>();
     const auto time = in.get<std::int64_t>();
+    in.require(time >= 0 && (since_.empty() || time >= since_.back().time.value));
     if (in.ok()) since_.push_back({seq, {time}});
   }
 }
 
 void Window::put_back(std::size_t bucket, Slot slot) {
   for (Slot& place : buckets_[bucket].slots) {
-    if (live(place.seq) && place.seq != 0) continue;
+    if (live(place.seq)) continue;
     const std::uint32_t crowded = place.seq & kCrowded;
     place = slot;
     place.seq |= crowded;

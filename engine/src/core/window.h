@@ -1,6 +1,7 @@
 // The commands whose repeat is recognised.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
@@ -43,14 +44,15 @@ class Window {
     ++last_;
     if (span_ < window_) ++span_;
     Bucket& bucket = buckets_[bucket_of(id)];
-    for (Slot& slot : bucket.slots) {
-      if (live(slot.seq)) continue;
-      slot.tag = id.second;
-      slot.content = content;
-      slot.seq = (slot.seq & kCrowded) | (last_ & kSeqMask);
-      return;
-    }
-    crowd(id, content);
+    // Which of them is free can't be foretold: no branches.
+    unsigned free = 0;
+    for (unsigned i = 0; i < 4; ++i) free |= static_cast<unsigned>(!live(bucket.slots[i].seq)) << i;
+    if (free == 0) [[unlikely]]
+      return crowd(id, content);
+    Slot& slot = bucket.slots[std::countr_zero(free)];
+    slot.tag = id.second;
+    slot.content = content;
+    slot.seq = (slot.seq & kCrowded) | (last_ & kSeqMask);
   }
 
   void prefetch(const OrderId& id) const { __builtin_prefetch(&buckets_[bucket_of(id)], 1); }
@@ -68,6 +70,10 @@ class Window {
  private:
   static constexpr std::uint32_t kCrowded = 0x8000'0000u;  // in seq of a bucket's first slot
   static constexpr std::uint32_t kSeqMask = 0x7FFF'FFFFu;
+  // The numbers of commands come round after 2^31. Before a slot's can, it is set back to this age: once in so many
+  // commands all slots are walked through (64 MB at the default size). REQUIRES: more than the largest window.
+  static constexpr std::uint32_t kForgetEvery = 1u << 29;
+  static constexpr std::uint32_t kOldAge = 1u << 30;
 
   // 16 bytes, so that four of them are a cache line.
   struct Slot {
@@ -88,6 +94,7 @@ class Window {
   Found find_crowded(const OrderId& id) const;
   void crowd(const OrderId& id, std::uint32_t content);
   void sweep();
+  void forget_old();
   void put_back(std::size_t bucket, Slot slot);
 
   static constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15u;
@@ -99,6 +106,7 @@ class Window {
   Block<Bucket> buckets_;
   std::uint32_t last_ = 0;  // number of the last command, modulo 2^31
   std::uint32_t span_ = 0;  // how many of the last ones are remembered
+  std::uint32_t forgot_at_ = 0;  // last_ when the slots were walked through
   std::deque<Since> since_;
   // What found its bucket full, by bucket; few.
   std::unordered_map<std::size_t, std::vector<Slot>> crowded_;
