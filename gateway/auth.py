@@ -34,6 +34,7 @@ _VERIFIED_MAX = 4096
 """Verified tokens remembered, so that a unary call does not pay for the signature again."""
 
 _ACCOUNT_LENGTH_MAX = 64
+_ACCOUNT_FORM = "1 to 64 printable ASCII characters without spaces"
 
 
 class SecretError(ValueError):
@@ -182,6 +183,8 @@ class Authenticator:
         accounts, scopes = claims.get("accounts", ()), claims.get("scopes", ())
         if not (_texts(accounts) and _texts(scopes)):
             raise Unauthenticated("the token lacks the claims accounts and scopes (lists of texts)")
+        if not all(_is_account(account) for account in accounts):
+            raise Unauthenticated(f"an account of the token is not {_ACCOUNT_FORM}")
         # Whatever a token claims: nobody trades as `OPERATIONS`.
         covered = frozenset(accounts) - {OPERATIONS}
         return Principal(str(claims["sub"]), covered, frozenset(scopes), float(claims["exp"]))
@@ -189,6 +192,11 @@ class Authenticator:
 
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) and v for v in value)
+
+
+def _is_account(name: str) -> bool:
+    """Whether the log can carry the name: the engine would refuse a frame with any other, and stand still."""
+    return 1 <= len(name) <= _ACCOUNT_LENGTH_MAX and all("!" <= c <= "~" for c in name)
 
 
 def issue_token(
@@ -218,8 +226,8 @@ def issue_token(
     if not accounts:
         raise ValueError("a token needs at least one account")
     for account in accounts:
-        if not 1 <= len(account) <= _ACCOUNT_LENGTH_MAX or not all("!" <= c <= "~" for c in account):
-            raise ValueError(f"account {account!r} must be 1 to 64 printable ASCII characters without spaces")
+        if not _is_account(account):
+            raise ValueError(f"account {account!r} must be {_ACCOUNT_FORM}")
         if account == OPERATIONS:
             raise ValueError(f"account {account!r} is reserved; the scope admin may follow it")
     if unknown := set(scopes) - SCOPES:

@@ -52,6 +52,8 @@ def test_an_issued_token_is_taken(authenticator: Authenticator) -> None:
         (claims(accounts=None), SECRET, "HS256"),
         (claims(accounts=[]), SECRET, "HS256"),
         (claims(accounts="A"), SECRET, "HS256"),
+        (claims(accounts=["A", "b b"]), SECRET, "HS256"),
+        (claims(accounts=["é"]), SECRET, "HS256"),
         (claims(scopes=[1]), SECRET, "HS256"),
     ],
 )
