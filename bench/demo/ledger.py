@@ -25,8 +25,9 @@ SENT, ACKED, REFUSED, UNKNOWN = range(4)
 
 _ORDER, _CANCEL = 0, 1
 _TOLD_MAX = 12
-_REJECTING = frozenset(map(int, (EventKind.REJECTED, EventKind.CANCEL_REJECTED, EventKind.COMMAND_REJECTED)))
-_NO_CHANGE = frozenset(map(int, (EventKind.DUPLICATE, EventKind.CANCEL_REJECTED, EventKind.COMMAND_REJECTED)))
+_REFUSING = frozenset(map(int, (EventKind.CANCEL_REJECTED, EventKind.AMEND_REJECTED, EventKind.COMMAND_REJECTED)))
+_REJECTING = _REFUSING | {int(EventKind.REJECTED)}
+_NO_CHANGE = _REFUSING | {int(EventKind.DUPLICATE)}
 """Events that tell of an order without changing it; Postgres keeps the sequence of the last that did."""
 _FILL = int(EventKind.FILL)
 _DUPLICATE = int(EventKind.DUPLICATE)
@@ -80,7 +81,7 @@ class Ledger:
         self.owner = bytearray()
         """Index of the account, by command."""
         self.kind = bytearray()
-        """0 for an order, 1 for a cancel, by command."""
+        """0 for an order, 1 for a cancel or an amend, by command."""
         self.state = bytearray()
         """SENT, ACKED, REFUSED or UNKNOWN, by command."""
         self.told = bytearray()
@@ -151,7 +152,7 @@ class Ledger:
         return self.kind.count(_ORDER)
 
     def is_order(self, number: int) -> bool:
-        """True for an order, False for a cancel."""
+        """True for an order, False for a cancel or an amend."""
         return self.kind[number] == _ORDER
 
     def open_orders(self) -> list[int]:

@@ -10,7 +10,7 @@ from bench.demo.ledger import ACKED, Ledger
 from bench.demo.result import result_of
 from bench.demo.settle import settle, wait_told
 from bench.demo.work import drain, reading
-from bench.tape.records import Enter, Fill
+from bench.tape.records import Cut, Enter, Fill
 from gateway.client import OrderClient, Reason, SessionOptions
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ class _Replay:
                 kind="MARKET" if step.is_market else step.tif,
             )
         number = self.number_of[step.order]
-        account = ledger.owner[number]
-        return commands.cancel(ledger.new(account, cancel=True), ledger.accounts[account], ledger.id_of(number))
+        owner, order = ledger.owner[number], ledger.id_of(number)
+        command_id, name = ledger.new(owner, cancel=True), ledger.accounts[owner]
+        if isinstance(step, Cut):
+            return commands.amend(command_id, name, order, SYMBOL, quantity_lots=step.total)
+        return commands.cancel(command_id, name, order)
 
 
 async def replay(target: Target, tape: Tape, run: str, accounts: Sequence[str], report: Report) -> Result:

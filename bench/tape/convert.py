@@ -19,7 +19,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from bench.tape.records import MARKET_BUY_CENTS
+from bench.tape.records import MARKET_CENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,7 +112,7 @@ def convert(orders: Iterable[str], trades: Iterable[str]) -> Iterator[str]:
 def _enter(book: _Book, message: _Message, following: _Message, fills: list[_Trade]) -> Iterator[str]:
     traded = sum(fill.lots for fill in fills)
     cents, lots, crosses = message.cents, message.lots, book.crosses(buy=message.buy, cents=message.cents)
-    if message.buy and cents >= MARKET_BUY_CENTS:
+    if message.buy and cents >= MARKET_CENTS:
         lots = traded
     if fills:
         tif = "IOC" if traded == lots else "GTC"

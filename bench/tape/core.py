@@ -5,12 +5,11 @@ Exit status: 0 all as on the tape, 1 the core differs (its first line is named),
 
 from __future__ import annotations
 
-import lzma
 import subprocess
 import sys
 from pathlib import Path
 
-from bench.tape.records import TapeError
+from bench.tape.records import TapeError, read_lines
 from bench.tape.source import tape_file
 
 
@@ -18,19 +17,11 @@ def main(arguments: list[str]) -> int:
     """Gives the tape's lines to the program that replays them."""
     try:
         path = Path(arguments[1]) if len(arguments) > 1 else tape_file()
-        text = _text(path)
+        text = read_lines(path)
     except TapeError as error:
         print(error, file=sys.stderr)
         return 2
     return subprocess.run([arguments[0], str(path)], input=text, check=False).returncode
-
-
-def _text(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return lzma.decompress(data) if path.suffix == ".xz" else data
-    except (OSError, lzma.LZMAError) as error:
-        raise TapeError(f"{path}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -26,7 +26,12 @@ new,4,S,0,50000000,IOC
 fill,1,10000,50000000
 new,5,B,99999999900,300000000,IOC
 fill,2,10100,100000000
-del,1
+cut,1,100000000
+new,6,B,10000,100000000,GTC
+new,7,S,10000,120000000,IOC
+fill,1,10000,100000000
+fill,6,10000,20000000
+del,6
 """
 
 
@@ -55,7 +60,7 @@ def test_a_tape_goes_to_a_running_stack_and_again(stack: RunningStack, tmp_path:
         done = demo("--part", "tape", "--tape", tape, "--json", figures, *where)
         assert done.returncode == 0, done.stdout + done.stderr
         found = json.loads(figures.read_text())["parts"]["tape"]
-        assert (found["tape_fills_agreed"], found["tape_fills_expected"], found["post_only_refused"]) == (2, 2, 1)
+        assert (found["tape_fills_agreed"], found["tape_fills_expected"], found["post_only_refused"]) == (4, 4, 1)
 
 
 def test_a_fill_that_the_engine_does_not_make_fails_the_demo(stack: RunningStack, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.tape import source
 from bench.tape.convert import convert
-from bench.tape.records import Enter, Fill, TapeError, Withdraw, parse_tape, read_tape
+from bench.tape.records import Cut, Enter, Fill, TapeError, Withdraw, parse_tape, read_tape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,10 +119,27 @@ def test_lines_are_read_as_steps_with_their_fills(tmp_path: Path) -> None:
     assert read_tape(plain) == found
 
 
+def test_a_cut_is_of_what_is_left_and_becomes_a_total() -> None:
+    lines = ["new,1,B,5,7,GTC", "new,2,S,5,3,IOC", "fill,1,5,3", "cut,1,2", "new,3,S,5,9,GTC", "fill,1,5,2", "cut,3,1"]
+    steps = parse_tape([*lines, "cut,3,0"], "t").steps
+    assert steps[2] == Cut(order=1, total=5)
+    assert steps[4:] == [Cut(order=3, total=3), Withdraw(3)]
+
+
+def test_an_ioc_without_a_price_is_a_market_order_and_one_that_rests_is_not() -> None:
+    lines = ["new,1,B,99999999900,7,IOC", "new,2,S,0,7,IOC", "new,3,S,99999999900,7,IOC"]
+    lines += ["new,4,B,0,7,IOC", "new,5,S,99999999900,7,GTC", "add,6,S,0,1"]
+    assert [step.is_market for step in parse_tape(lines, "t").steps if isinstance(step, Enter)] == [
+        *[True] * 3,
+        *[False] * 3,
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("cut,1,5", "amend"),
+        ("cut,1,-5", "not a record"),
+        ("cut,1", "not a record"),
         ("new,1,B,5,7", "not a record"),
         ("new,1,X,5,7,GTC", "not a record"),
         ("new,1,B,5,7,DAY", "not a record"),
@@ -132,7 +149,7 @@ def test_lines_are_read_as_steps_with_their_fills(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_refused_by_its_number(line: str, message: str) -> None:
-    lines = ["del,1", line] if not line.startswith("fill") else [line]
+    lines = ["del,1", line]
     with pytest.raises(TapeError, match=f"t.txt, line {len(lines)}: .*{message}"):
         parse_tape(lines, "t.txt")
 
@@ -140,7 +157,9 @@ def test_a_bad_line_is_refused_by_its_number(line: str, message: str) -> None:
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "x.xz"
     broken.write_bytes(b"no xz")
-    for path in (tmp_path / "none.txt", broken):
+    short = tmp_path / "short.txt"
+    short.write_bytes(lzma.compress(b"del,1\n" * 1000)[:-20])
+    for path in (tmp_path / "none.txt", broken, short):
         with pytest.raises(TapeError, match=str(path)):
             read_tape(path)
 
