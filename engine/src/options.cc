@@ -48,6 +48,27 @@ void declare_engine(CLI::App& app, Options& options) {
       ->default_str(std::to_string(engine.ids_age.value / kSecond));
 }
 
+// A snapshot takes about a second of a processor for a million orders: not more often than so many commands.
+constexpr std::uint64_t kSnapshotEveryMin = 1000;
+constexpr std::uint64_t kSnapshotEveryMax = 1'000'000'000;
+
+std::string check_interval(const std::string& text) {
+  const bool digits = !text.empty() && text.size() <= 10 && text.find_first_not_of("0123456789") == std::string::npos;
+  const std::uint64_t every = digits ? std::stoull(text) : 1;
+  if (every == 0 || (every >= kSnapshotEveryMin && every <= kSnapshotEveryMax)) return {};
+  return "must be 0, or " + std::to_string(kSnapshotEveryMin) + " to " + std::to_string(kSnapshotEveryMax) +
+         "; it is '" + text + "'";
+}
+
+void declare_snapshots(CLI::App& app, Options& options) {
+  app.add_option("--data-dir", options.data_dir,
+                 "Directory of snapshots, of which the newest good one is loaded at the start; empty: none")
+      ->type_name("DIR");
+  app.add_option("--snapshot-every", options.snapshot_every,
+                 "Commands between two snapshots; 0: only at an orderly end, where one is taken in any case")
+      ->check(CLI::Validator(check_interval, "UINT in [1000 - 1000000000] or 0"));
+}
+
 void declare_listener(CLI::App& app, Options& options) {
   app.add_option("--listen", options.listen,
                  "Address to listen on, unix:PATH or HOST:PORT; private: without TLS it has no authentication")
@@ -64,6 +85,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--instruments", options.instruments, "Instrument file, the same as the gateway's")->type_name("FILE");
   app.add_option("--shard", options.shard, "Shard of the log to serve")->check(CLI::Range(0u, 1023u));
   declare_engine(app, options);
+  declare_snapshots(app, options);
   app.add_option("--log-level", options.log_level, "Least level to log")
       ->transform(CLI::CheckedTransformer(kLevels).description("{debug,info,warning,error}"))
       ->default_str("info");

@@ -24,6 +24,10 @@ struct Options {
   // What the core is to be built with. Part of the state's meaning: a replay needs the same numbers. The instruments
   // come from their file.
   core::EngineConfig engine;
+  // Directory of snapshots; empty: none are taken or looked for.
+  std::string data_dir = ".ordergate/engine";
+  // Commands between snapshots; 0: only at the end.
+  std::uint64_t snapshot_every = 1'000'000;
   log::Level log_level = log::Level::kInfo;
   // End (SIGTERM) when the process that started this one ends.
   bool die_with_parent = false;

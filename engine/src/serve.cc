@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <thread>
@@ -45,10 +46,12 @@ void follow_parent() {
 
 }  // namespace
 
-int serve(const Options& options, rpc::Shard& shard, const rpc::TlsPem& tls) {
+int serve(const Options& options, rpc::Shard& shard, snapshot::Snapshots& snapshots, const rpc::TlsPem& tls) {
   const sigset_t signals = block_signals();
+  // Its handlers would stop gRPC's threads at every snapshot, for the sake of a child that makes no calls.
+  setenv("GRPC_ENABLE_FORK_SUPPORT", "0", 1);
   if (options.die_with_parent) follow_parent();
-  rpc::Server server(shard, new_instance());
+  rpc::Server server(shard, snapshots, new_instance());
   const std::string address = server.listen(options.listen, tls);
   if (address.empty()) {
     std::fprintf(stderr, "--listen: %s can't be used\n", options.listen.c_str());
@@ -61,10 +64,11 @@ int serve(const Options& options, rpc::Shard& shard, const rpc::TlsPem& tls) {
     sigwait(&signals, &signal);
     _exit(kExitForced);
   }).detach();
-  std::fprintf(stderr, "ordergate-engine ready listen=%s shard=%u digest=%s\n", address.c_str(), options.shard,
-               shard.digest().c_str());
+  std::fprintf(stderr, "ordergate-engine ready listen=%s shard=%u digest=%s frame=%s\n", address.c_str(), options.shard,
+               shard.digest().c_str(), shard.last_applied().text().c_str());
   server.run();
-  log::info("stopped", {{"last_applied", shard.last_applied().text()}});
+  snapshots.finish(shard.engine(), shard.last_applied(), shard.last_published());
+  log::info("stopped", {{"last_applied", shard.last_applied().text()}, {"last_snapshot", snapshots.last().text()}});
   return 0;
 }
 

@@ -1,15 +1,15 @@
 #include "instruments/instruments.h"
 
-#include <openssl/evp.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <initializer_list>
 #include <limits>
 #include <span>
 #include <sstream>
+
+#include "instruments/sha256.h"
 
 namespace ordergate::instruments {
 namespace {
@@ -195,17 +195,6 @@ std::string read_default_limits(const std::string& path, const toml::table& docu
   const std::string band = optional_decimal(where, *table, "price_band");
   limits.band_ppm = band_ppm(where, band);
   return line({"default_limits", quantity, notional, orders, open_notional, position, band});
-}
-
-std::string sha256_hex(std::string_view text) {
-  std::array<unsigned char, 32> digest{};
-  EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
 }
 
 }  // namespace
