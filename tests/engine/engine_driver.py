@@ -1,10 +1,9 @@
-"""Drives a real `ordergate-engine` as a relay would: command frames made by hand, event frames read back."""
+"""Drives a real `ordergate-engine` as a relay would: sends entries, reads event frames back."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
@@ -17,21 +16,13 @@ import grpc
 
 from ordergate.engine.v1 import engine_service_pb2 as pb
 from ordergate.engine.v1 import engine_service_pb2_grpc as pb_grpc
-from ordergate.log.v1.command_frame_pb2 import CommandFrame, CommandKind, Deadline
 from ordergate.log.v1.event_frame_pb2 import EventFrame
-from ordergate.v1.event_pb2 import OrderEvent
-from ordergate.v1.order_entry_service_pb2 import SessionResponse
-from ordergate.v1.order_pb2 import OrderType, Side, TimeInForce
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTRUMENTS = ROOT / "instruments.toml"
-BUY, SELL = Side.SIDE_BUY, Side.SIDE_SELL
-GTC, IOC, FOK = TimeInForce.TIME_IN_FORCE_GTC, TimeInForce.TIME_IN_FORCE_IOC, TimeInForce.TIME_IN_FORCE_FOK
-T0 = 1_800_000_000_000_000_000
-"""Engine time at which the tests begin, ns."""
 
 
 def engine_binary() -> Path:
@@ -50,93 +41,6 @@ def engine_binary() -> Path:
     return built
 
 
-def order_id(account: str, command_id: str) -> bytes:
-    """Key of a command, as protos/README.md defines it."""
-    raw = bytearray(hashlib.blake2b(f"{account}\0{command_id}".encode(), digest_size=16).digest())
-    raw[6] = raw[6] & 0x0F | 0x80
-    raw[8] = raw[8] & 0x3F | 0x80
-    return bytes(raw)
-
-
-@dataclass(frozen=True)
-class New:
-    """A new order; price in ticks (0: MARKET), quantity in lots."""
-
-    command_id: str
-    side: int
-    price: int
-    quantity: int
-    tif: int = GTC
-    account: str = "alice"
-    symbol: str = "ACME"
-    post_only: bool = False
-    valid_until_ns: int = 0
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """A cancel of the account's order with this command_id."""
-
-    command_id: str
-    target: str
-    account: str = "alice"
-    owner: str = ""
-    """Account of the order, if it is another."""
-    valid_until_ns: int = 0
-
-
-def command_frame(commands: Sequence[New | Cancel], queued_at_ns: int = T0) -> CommandFrame:
-    """The frame that a gateway worker would write for these commands."""
-    frame = CommandFrame(format=1, queued_at_ns=queued_at_ns, origin="test")
-    for index, command in enumerate(commands):
-        if command.account not in frame.accounts:
-            frame.accounts.append(command.account)
-        frame.account_index.append(list(frame.accounts).index(command.account))
-        frame.keys += order_id(command.account, command.command_id)
-        frame.command_ids.append(command.command_id)
-        frame.age_us.append(5)
-        if command.valid_until_ns:
-            frame.deadlines.append(Deadline(command_index=index, valid_until_ns=command.valid_until_ns))
-        if isinstance(command, Cancel):
-            frame.kinds += bytes([CommandKind.COMMAND_KIND_CANCEL_ORDER])
-            frame.targets += order_id(command.owner or command.account, command.target)
-        else:
-            _add_order(frame, command)
-    return frame
-
-
-def _add_order(frame: CommandFrame, order: New) -> None:
-    if order.symbol not in frame.symbols:
-        frame.symbols.append(order.symbol)
-    market = order.price == 0
-    frame.kinds += bytes([CommandKind.COMMAND_KIND_NEW_ORDER])
-    frame.symbol_index.append(list(frame.symbols).index(order.symbol))
-    frame.sides += bytes([order.side])
-    frame.order_types += bytes([OrderType.ORDER_TYPE_MARKET if market else OrderType.ORDER_TYPE_LIMIT])
-    frame.times_in_force += bytes([order.tif])
-    frame.flags += bytes([order.post_only])
-    frame.limit_price_ticks.append(order.price)
-    frame.quantity_lots.append(order.quantity)
-
-
-def entry(number: int, frame: CommandFrame | Sequence[New | Cancel], time_ns: int = 0) -> pb.CommandEntry:
-    """Entry `number` (from 1) of a log whose ids are 1-0, 2-0, …"""
-    if not isinstance(frame, CommandFrame):
-        frame = command_frame(frame)
-    return pb.CommandEntry(
-        id=pb.LogId(ms=number),
-        previous=pb.LogId(ms=number - 1),
-        engine_time_ns=time_ns or T0 + number * 1_000_000,
-        frame=frame.SerializeToString(),
-    )
-
-
-def events_of(frame: EventFrame) -> list[tuple[str, OrderEvent]]:
-    """(account, event) of every event, in the frame's order, from the bytes that clients get."""
-    queues = {part.account_index: iter(SessionResponse.FromString(part.events).events) for part in frame.account_events}
-    return [(frame.accounts[index], next(queues[index])) for index in frame.account_index]
-
-
 class Apply:
     """One Apply stream."""
 
@@ -145,6 +49,8 @@ class Apply:
         self.welcome: pb.Welcome | None = None
         self.applied = 0
         """`ms` of the last progress report."""
+        self.next_expiry_ns = 0
+        """When the next order is due to expire, as last told."""
 
     async def open(self, hello: pb.Hello) -> pb.Welcome:
         await self._call.write(pb.ApplyRequest(hello=hello))
@@ -159,6 +65,7 @@ class Apply:
             raise AssertionError(f"the stream ended: {await self._call.code()} {await self._call.details()}")
         if response.HasField("applied"):
             self.applied = response.applied.ms
+        self.next_expiry_ns = response.next_expiry_ns
         return response
 
     async def send(self, *entries: pb.CommandEntry, published: int = 0) -> None:
@@ -173,6 +80,11 @@ class Apply:
             self.backlog += (await self._read()).entries
         taken, self.backlog = self.backlog[:count], self.backlog[count:]
         return taken
+
+    async def expiry(self, at_ns: int) -> None:
+        """Waits until the engine says that the next order expires at `at_ns`."""
+        while self.next_expiry_ns != at_ns:
+            self.backlog += (await self._read()).entries
 
     async def progress(self, number: int) -> None:
         """Waits until the engine reports that it has applied entry `number`."""
@@ -236,17 +148,23 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def running_engine(directory: Path, *options: str, listen: str = "") -> AsyncIterator[Engine]:
+async def running_engine(
+    directory: Path,
+    *options: str,
+    listen: str = "",
+    instruments: Path = INSTRUMENTS,
+    credentials: grpc.ChannelCredentials | None = None,
+) -> AsyncIterator[Engine]:
     """A private engine, by default on a unix socket under `directory`; gone at the end."""
     listen = listen or f"unix:{directory}/engine.sock"
-    arguments = ["--listen", listen, "--instruments", str(INSTRUMENTS), *options]
+    arguments = ["--listen", listen, "--instruments", str(instruments), "--data-dir", f"{directory}/engine", *options]
     process = await asyncio.create_subprocess_exec(
         str(engine_binary()), *arguments, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
     )
     ready = await _ready_line(process)
     words = dict(word.split("=", 1) for word in ready.split() if "=" in word)
     drain = asyncio.create_task(_drain(process), name="engine-stderr")
-    channel = grpc.aio.insecure_channel(words["listen"], options=[("grpc.use_local_subchannel_pool", 1)])
+    channel = open_channel(words["listen"], credentials)
     engine = Engine(process, words["listen"], words["digest"], channel)
     try:
         yield engine
@@ -258,6 +176,16 @@ async def running_engine(directory: Path, *options: str, listen: str = "") -> As
             process.kill()
         await process.wait()
         await drain
+
+
+def open_channel(
+    address: str, credentials: grpc.ChannelCredentials | None = None, *more: tuple[str, int]
+) -> grpc.aio.Channel:
+    """A connection of its own, not shared with other channels; `more` options of gRPC."""
+    options = [("grpc.use_local_subchannel_pool", 1), *more]
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, credentials, options=options)
 
 
 async def _ready_line(process: asyncio.subprocess.Process) -> str:

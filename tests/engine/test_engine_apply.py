@@ -7,22 +7,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from engine_driver import (
-    BUY,
-    FOK,
-    IOC,
-    SELL,
-    T0,
-    Apply,
-    Cancel,
-    Engine,
-    New,
-    command_frame,
-    entry,
-    events_of,
-    order_id,
-    running_engine,
-)
+from engine_driver import Apply, Engine, running_engine
+from engine_frames import BUY, FOK, IOC, SELL, T0, Cancel, New, command_frame, entry, events_of, order_id
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ordergate.engine.v1 import engine_service_pb2 as pb

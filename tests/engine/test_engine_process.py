@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_driver import BUY, INSTRUMENTS, SELL, New, engine_binary, entry, run_engine, running_engine
+from engine_driver import INSTRUMENTS, engine_binary, run_engine, running_engine
+from engine_frames import BUY, SELL, New, entry
 
 from gateway.instruments import load_instruments
 
@@ -36,7 +37,23 @@ max_quantity = "21000000"
 """
 
 
-@pytest.mark.parametrize("text", [INSTRUMENTS.read_text(), ODD_INSTRUMENTS])
+RICH_INSTRUMENTS = (
+    'trading_day_end = "21:30"\n'
+    + ODD_INSTRUMENTS
+    + """
+reference_price = "12500.00"
+price_band = "0.100"
+
+[default_limits]
+max_order_quantity = "10.50"
+max_open_orders = 7
+max_position = "4611686018427387.903"
+price_band = "1000"
+"""
+)
+
+
+@pytest.mark.parametrize("text", [INSTRUMENTS.read_text(), ODD_INSTRUMENTS, RICH_INSTRUMENTS])
 def test_digest_is_the_gateways(tmp_path: Path, text: str) -> None:
     path = tmp_path / "instruments.toml"
     path.write_text(text)
@@ -50,6 +67,11 @@ def test_digest_is_the_gateways(tmp_path: Path, text: str) -> None:
         (["--shard", "x"], "--shard"),
         (["--shard", "1024"], "--shard"),
         (["--orders-max", "0"], "--orders-max"),
+        (["--ended-orders", "0"], "--ended-orders"),
+        (["--ids-window", "1023"], "--ids-window"),
+        (["--ids-window", "67108865"], "--ids-window"),
+        (["--ids-age", "0"], "--ids-age"),
+        (["--ids-age", "31536001"], "--ids-age"),
         (["--listen", "nowhere"], "--listen"),
         (["--listen", "unix:" + "x" * 200], "--listen"),
         (["--log-level", "loud"], "--log-level"),
@@ -80,10 +102,43 @@ def test_wrong_instrument_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_help_names_every_option_with_its_default() -> None:
     done = run_engine(["--help"])
     assert done.returncode == 0
-    for option in ("--listen", "--instruments", "--shard", "--orders-max", "--log-level", "--replay", "--version"):
+    for option in ("--log-level", "--replay", "--version", "--tls-cert", "--tls-key", "--tls-ca"):
         assert option in done.stdout
-    assert "unix:.ordergate/run/engine.sock" in done.stdout
-    assert "4194304" in done.stdout
+    for option in (
+        "--listen TEXT:ADDRESS=unix:.ordergate/run/engine.sock",
+        "--instruments FILE=instruments.toml",
+        "--shard UINT:UINT in [0 - 1023]=0",
+        "--orders-max UINT:UINT in [1 - 1073741824]=4194304",
+        "--ended-orders UINT:UINT in [1 - 16777216]=16384",
+        "--ids-window UINT:UINT in [1024 - 67108864]=1048576",
+        "--ids-age INT:INT in [1 - 31536000]=86400",
+    ):
+        assert option in done.stdout
+
+
+def test_instruments_whose_notionals_could_overflow_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "large.toml"
+    path.write_text(
+        """
+[[instrument]]
+symbol = "FINE"
+price_increment = "0.000000000001"
+lot_size = "0.000000000001"
+max_price = "1"
+max_quantity = "1"
+
+[[instrument]]
+symbol = "VAST"
+price_increment = "0.01"
+lot_size = "1"
+max_price = "1000000000"
+max_quantity = "1000000000"
+"""
+    )
+    done = run_engine(["--instruments", str(path)])
+    assert done.returncode == 2
+    assert re.match(rf"--instruments: {path}: instrument VAST: max_price times max_quantity is too large", done.stderr)
+    assert run_engine(["--instruments", str(path), "--check-instruments"]).returncode == 0
 
 
 async def test_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
@@ -108,10 +163,10 @@ def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 
 def test_die_with_parent_ends_the_engine_with_its_starter(tmp_path: Path) -> None:
     command = [str(engine_binary()), "--die-with-parent", "--instruments", str(INSTRUMENTS)]
-    command += ["--listen", f"unix:{tmp_path}/engine.sock"]
+    command += ["--listen", f"unix:{tmp_path}/engine.sock", "--data-dir", str(tmp_path)]
     starter = (
         "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True); "
-        "print(p.pid, p.stderr.readline(), end='')"
+        "print(p.pid, next(line for line in p.stderr if 'ready' in line), end='')"
     )
     done = subprocess.run(
         [sys.executable, "-c", starter, *command], capture_output=True, text=True, timeout=30, check=True

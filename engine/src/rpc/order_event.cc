@@ -107,8 +107,8 @@ char* OrderEventWriter::write_order(const Event& event, std::uint32_t index, cha
   end = write_state(event, order, end);
   end = write_last_change(event, index, end);
   end = put_uint(end, 21, static_cast<std::uint64_t>(order.reject_reason));
-  const bool plain = order.extras == 0 && order.stp == core::SelfTradePrevention::kUnspecified;
-  return message.close(plain ? end : write_extras(order, terms, end));
+  if (order.extras == 0) return message.close(put_uint(end, 25, static_cast<std::uint64_t>(order.stp)));
+  return message.close(write_extras(order, terms, end));
 }
 
 char* OrderEventWriter::write_terms(const Order& order, const Terms& terms, char* out) const {
@@ -151,13 +151,11 @@ char* OrderEventWriter::write_last_change(const Event& event, std::uint32_t inde
 
 char* OrderEventWriter::write_extras(const Order& order, const Terms& terms, char* out) const {
   const instruments::Instrument* of = instrument(order);
-  const auto stp = static_cast<std::uint64_t>(order.stp);
-  if (order.extras == 0) return put_uint(out, 25, stp);
   const core::Extras& extras = *engine_.extras(order);
   if (of != nullptr && extras.display.value > 0) out = put_decimal(out, 22, of->quantity, extras.display.value);
   if (terms.expire_at.value != 0) out = put_time(out, 23, terms.expire_at);
   if (extras.tag != 0) out = put_text(out, 24, engine_.label(extras.tag));
-  out = put_uint(out, 25, stp);
+  out = put_uint(out, 25, static_cast<std::uint64_t>(order.stp));
   if (extras.stp_group != 0) out = put_text(out, 26, engine_.label(extras.stp_group));
   out = put_uint(out, 27, extras.cancel_on_disconnect);
   return extras.session == 0 ? out : put_text(out, 28, engine_.label(extras.session));
