@@ -1,6 +1,7 @@
 // Random flows of commands of every kind.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -49,8 +50,8 @@ class Flow {
     if (closed_ && random_.one_in(5)) return reopen();
     if (!limited_.empty() && random_.one_in(20)) return unlimit();
     const std::int64_t dice = random_.below(100);
-    if (dice < 58) return order();
-    if (dice < 73) return cancel();
+    if (dice < 54) return order();
+    if (dice < 69) return cancel();
     if (dice < 92) return amend();
     if (dice < 94) return mass_cancel();
     if (dice < 96) return trading_state();
@@ -73,7 +74,11 @@ class Flow {
   std::int64_t expiry() { return now_ + (random_.one_in(3) ? random_.below(40 * kHour) : random_.below(30)); }
 
   New order() {
-    New order{.id = id(), .side = random_.one_in(2) ? core::Side::kBuy : core::Side::kSell, .price = price()};
+    New order{.id = id(), .side = random_.one_in(2) ? core::Side::kBuy : core::Side::kSell};
+    // Two draws, the more patient one mostly: books that stand have more to get wrong.
+    const std::int64_t one = price(), other = price();
+    const bool buys = order.side == core::Side::kBuy;
+    order.price = random_.one_in(3) ? one : buys ? std::min(one, other) : std::max(one, other);
     order.account = account();
     order.symbol = symbol();
     order.quantity = quantity();
@@ -121,10 +126,18 @@ class Flow {
   }
 
   void remember(const New& order) {
+    const bool lasts = order.time_in_force <= core::TimeInForce::kGtd && order.symbol != "NONE";
+    if (!lasts && !random_.one_in(4)) return;
     constexpr std::size_t kEntered = 300;
-    if (entered_.size() < kEntered) entered_.push_back({order.account, order.id, order.symbol});
-    const std::size_t at = domain_.ids > 100 ? static_cast<std::size_t>(now_) % entered_.size() : entered_.size() - 1;
-    entered_[at] = {order.account, order.id, order.symbol};
+    if (entered_.size() == kEntered) entered_.erase(entered_.begin(), entered_.begin() + kEntered / 2);
+    entered_.push_back({order.account, order.id, order.symbol});
+  }
+
+  // One of the last few mostly: it is probably still open.
+  const Entered& one_entered() {
+    constexpr std::size_t kFew = 12;
+    if (random_.one_in(4) || entered_.size() <= kFew) return random_.pick(entered_);
+    return entered_[entered_.size() - 1 - static_cast<std::size_t>(random_.below(kFew))];
   }
 
   // Mostly an order that was entered lately: with many ids a random one would hardly ever be known.
@@ -136,7 +149,7 @@ class Flow {
     command.valid_until = deadline();
     if (random_.one_in(12)) command.expected_version = 1 + random_.below(4);
     if (entered_.empty() || random_.one_in(8)) return "ACME";
-    const Entered& one = random_.pick(entered_);
+    const Entered& one = one_entered();
     command.target = one.id;
     (random_.one_in(15) ? command.owner : command.account) = one.account;
     return one.symbol;
@@ -157,7 +170,7 @@ class Flow {
     if (random_.one_in(6)) amend.expire_at = expiry();
     if (random_.one_in(6)) {
       amend.symbol = random_.one_in(8) ? symbol() : of;
-    } else if (random_.one_in(5)) {
+    } else if (random_.one_in(4)) {
       to_decimals(amend, of);
     }
     return amend;
@@ -171,8 +184,8 @@ class Flow {
     amend.price *= zinc ? 5 : 1;
     amend.stop_price *= zinc ? 5 : 1;
     amend.quantity_digits = zinc ? 1 : 0;
-    if (random_.one_in(10)) amend.quantity_digits = static_cast<std::uint8_t>(random_.below(19));
-    if (random_.one_in(10)) amend.price_digits = static_cast<std::uint8_t>(random_.below(19));
+    if (random_.one_in(4)) amend.quantity_digits = static_cast<std::uint8_t>(random_.below(19));
+    if (random_.one_in(4)) amend.price_digits = static_cast<std::uint8_t>(random_.below(19));
   }
 
   MassCancel mass_cancel() {
