@@ -143,7 +143,8 @@ class Stack:
     async def _start_engine(self, binary: Path, instruments: Path) -> str:
         """Address of the engine, serving."""
         path = self._home.run / "engine.sock"
-        await self._launch(services.engine_program(binary, path, instruments, self._home.log / "engine.log"))
+        data, log = self._home.root / "engine", self._home.log / "engine.log"
+        await self._launch(services.engine_program(binary, path, instruments, data, log))
         return f"unix:{path}"
 
     async def _launch(self, program: Program) -> None:
@@ -177,7 +178,7 @@ class Stack:
                 write_json(self._options.ready_file, self._facts)
 
     def _remove_data(self) -> None:
-        for folder in (self._home.root / "redis", *data_folders(self._home)):
+        for folder in (self._home.root / "redis", self._home.root / "engine", *data_folders(self._home)):
             if folder.exists():
                 self._say(f"--reset removes {folder}")
                 shutil.rmtree(folder)

@@ -41,9 +41,9 @@ def find_engine() -> Path:
     raise StackError(f"no matching engine at {path}: build it with `make engine`, or give --engine ADDRESS")
 
 
-def engine_program(binary: Path, path: Path, instruments: Path, log: Path, shard: int = 0) -> Program:
-    """Matching engine of one shard, on the unix socket `path`."""
-    argv = [str(binary), "--listen", f"unix:{path}", "--instruments", str(instruments)]
+def engine_program(binary: Path, path: Path, instruments: Path, data: Path, log: Path, shard: int = 0) -> Program:
+    """Matching engine of one shard, on the unix socket `path`, with its snapshots in `data`."""
+    argv = [str(binary), "--listen", f"unix:{path}", "--instruments", str(instruments), "--data-dir", str(data)]
     argv += ["--shard", str(shard), "--die-with-parent"]
     return Program(
         "engine", argv, log, lambda: accepts(path), prepare=lambda: path.unlink(missing_ok=True), env=environment({})

@@ -35,7 +35,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def engine(engine_binary: Path, short_path: Path) -> Iterator[Process]:
-    process = Process(engine_program(engine_binary, short_path / "engine.sock", INSTRUMENTS, short_path / "engine.log"))
+    socket, data, log = short_path / "engine.sock", short_path / "engine", short_path / "engine.log"
+    process = Process(engine_program(engine_binary, socket, INSTRUMENTS, data, log))
     process.start()
     process.wait_ready()
     yield process

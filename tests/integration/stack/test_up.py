@@ -165,6 +165,7 @@ def test_reset_says_what_it_removes_and_starts_empty(stack_factory):
     assert first.stop() == 0
     second = stack_factory("--reset", home=first.home)
     assert f"--reset removes {first.home}/redis" in second.output
+    assert f"--reset removes {first.home}/engine" in second.output
     assert f"--reset removes {first.home}/postgres" in second.output
     with redis.Redis.from_url(second.redis_url) as client:
         assert client.get("old") is None
