@@ -22,6 +22,7 @@ from bench.demo.replay import replay
 from bench.demo.report import Report
 from bench.demo.stack import StackFailed, Target, own_stack
 from bench.demo.sweep import NotClean, accounts_of, sweep
+from bench.record import RecordError, record
 from bench.tape.records import TapeError, read_tape
 from bench.tape.source import tape_file
 from gateway.client import OrdergateError
@@ -44,7 +45,7 @@ def main() -> int:
         with contextlib.ExitStack() as stack:
             target = _target(given, report, stack)
             results = uvloop.run(_run(given, target, tape_path, report))
-    except (TapeError, StackFailed, NotClean, OrdergateError, OSError) as error:
+    except (TapeError, StackFailed, NotClean, RecordError, OrdergateError, OSError) as error:
         report.fail(str(error))
         return 2
     except KeyboardInterrupt:
@@ -81,6 +82,9 @@ async def _run(given: argparse.Namespace, target: Target, tape_path: Path, repor
             if given.chaos:
                 await stack.enter_async_context(chaos(target, given.seconds, report))
             results.append(await generated(target, run, accounts, given.seconds, report))
+    if given.record:
+        frames = await record(target.facts["redis_url"], given.record)
+        report.step(f"Recorded {frames} frames of commands: ordergate-engine --replay [bold]{given.record}[/]")
     return results
 
 
@@ -106,6 +110,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, default=HOME, help=f"folder of the demo's own stack (default {HOME})")
     parser.add_argument("--keep", action="store_true", help="go on with the data of an earlier run")
     parser.add_argument("--json", type=Path, default=JSON_FILE, metavar="FILE", help=f"figures (default {JSON_FILE})")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the log at the end, for the engine's --replay"
+    )
     running = parser.add_argument_group("a stack that runs already", "all three are needed")
     running.add_argument("--address", metavar="HOST:PORT", help="its gateway")
     running.add_argument("--token", help="a token with the scope trade; its accounts are used")
@@ -116,6 +123,8 @@ def _arguments() -> argparse.Namespace:
             parser.error("--address, --token and --postgres-dsn go together")
         if given.chaos:
             parser.error("--chaos kills only what the demo started itself")
+        if given.record:
+            parser.error("--record is of the demo's own stack; `python -m bench.record` takes any Redis")
     return given
 
 
