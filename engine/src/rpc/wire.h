@@ -151,6 +151,7 @@ class Buffer {
   }
   void varint(std::uint64_t value) { advance(put_varint(reserve(10), value)); }
   void append(std::string_view bytes) {
+    if (bytes.empty()) return;  // may be null, which memcpy may not be given
     std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
     size_ += bytes.size();
   }
