@@ -57,7 +57,7 @@ Engine::Engine(EngineConfig config)
       units_(instruments_, config.open_orders_max),
       trading_day_end_(config.trading_day_end),
       open_max_(config.open_orders_max),
-      orders_(config.open_orders_max, config.ended_orders),
+      orders_(config.open_orders_max, config.ended_orders, config.frame_commands_max),
       accounts_(static_cast<std::uint32_t>(instruments_.size())),
       window_(config.ids_window, config.ids_age) {
   markets_.reserve(instruments_.size());
@@ -108,6 +108,7 @@ void Engine::bind() {
 }
 
 void Engine::look_ahead(std::uint32_t command) {
+  asm volatile("");  // GCC 12 takes a function that only prefetches for one without effect, and leaves out its call
   const std::uint32_t ahead = command + kIdsAhead;
   if (ahead < frame_->size()) {
     const OrderId id = id_at(frame_->ids, ahead);

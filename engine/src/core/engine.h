@@ -42,11 +42,12 @@ struct InstrumentLimits {
 // Fixed at construction; two engines agree only if these do.
 struct EngineConfig {
   std::vector<InstrumentLimits> instruments;
-  Limits default_limits = {};                 // of accounts that have none of their own
-  Time trading_day_end = {0};                 // of every day, ns after midnight UTC
-  std::uint32_t open_orders_max = 4'194'304;  // that rest or wait
-  std::uint32_t ended_orders = 16'384;        // that are held for late cancels and repeats; RULES.md
-  std::uint32_t ids_window = 1'048'576;       // commands whose repeat is recognised
+  Limits default_limits = {};                            // of accounts that have none of their own
+  Time trading_day_end = {0};                            // of every day, ns after midnight UTC
+  std::uint32_t open_orders_max = 4'194'304;             // that rest or wait
+  std::uint32_t ended_orders = 16'384;                   // that are held for late cancels and repeats; RULES.md
+  std::uint32_t frame_commands_max = kFrameCommandsMax;  // room is kept for so many
+  std::uint32_t ids_window = 1'048'576;                  // commands whose repeat is recognised
   Time ids_age = {std::int64_t{24} * 3600 * 1'000'000'000};
 };
 
@@ -319,7 +320,7 @@ class Engine {
   bool printed_ = false;  // the command traded while stops wait
   std::vector<std::uint32_t> frame_accounts_;
   std::vector<Symbol> frame_symbols_;
-  std::size_t targets_ = 0;  // of the frame: cancels and amends
+  std::size_t targets_ = 0;               // of the frame: cancels and amends
   std::array<std::uint32_t, 8> hints_{};  // orders that the next targets probably stand for
   std::vector<std::uint32_t> triggered_;
 };

@@ -98,10 +98,7 @@ std::string Engine::state_hash() const {
   hash.add(static_cast<std::uint64_t>(state_));
   for (std::uint32_t account = 0; account < accounts_.size(); ++account) add_account(hash, account);
   for (const Market& market : markets_) add_market(hash, market);
-  for (std::uint32_t order = orders_.oldest_ended(), left = orders_.ended(); left != 0; --left) {
-    add_order(hash, orders_[order]);
-    order = orders_.nodes()[order].next;
-  }
+  for (std::uint32_t n = 0; n < orders_.ended(); ++n) add_order(hash, orders_[orders_.ended(n)]);
   window_.add_to(hash);
   return hash.hex();
 }

@@ -22,7 +22,7 @@ Decimal get_decimal(StateReader& in) {
   decimal.mantissa = in.get<std::uint64_t>();
   decimal.digits = in.get<std::uint32_t>();
   in.require(decimal.mantissa <= kValueMax && decimal.digits <= 18);
-  return decimal;
+  return in.ok() ? decimal : Decimal{};
 }
 
 void put_limits(StateWriter& out, const Limits& limits) {
@@ -47,9 +47,7 @@ Limits get_limits(StateReader& in) {
 }
 
 // True if the order has a limit price.
-bool is_priced(const Order& order) {
-  return order.type == OrderType::kLimit || order.type == OrderType::kStopLimit;
-}
+bool is_priced(const Order& order) { return order.type == OrderType::kLimit || order.type == OrderType::kStopLimit; }
 
 }  // namespace
 
@@ -66,10 +64,7 @@ void Engine::save(StateWriter& out) const {
   for (std::uint32_t account = 0; account < accounts_.size(); ++account) save_account(out, account);
   for (const Market& market : markets_) save_market(out, market);
   out.put(orders_.ended());
-  for (std::uint32_t order = orders_.oldest_ended(), left = orders_.ended(); left != 0; --left) {
-    save_order(out, order);
-    order = orders_.nodes()[order].next;
-  }
+  for (std::uint32_t n = 0; n < orders_.ended(); ++n) save_order(out, orders_.ended(n));
   window_.save(out);
   out.flush();
 }
@@ -182,7 +177,7 @@ void Engine::load_account(StateReader& in) {
   in.require(accounts_.size() == before + 1);
   accounts_[index].last_seq = {in.get<std::uint64_t>()};
   accounts_[index].state = in.get_enum(TradingState::kActive, TradingState::kBlocked);
-  if (in.get<std::uint8_t>() != 0) {
+  if (in.flag()) {
     accounts_[index].limits = static_cast<std::uint32_t>(limits_.size());
     limits_.push_back(make_ready(get_limits(in), instruments_, units_));
   }
@@ -199,7 +194,7 @@ void Engine::load_market(StateReader& in, std::uint32_t symbol) {
   market.last = {in.get<std::int64_t>()};
   market.state = in.get_enum(TradingState::kActive, TradingState::kBlocked);
   in.require(market.last.value >= 0);
-  while (in.get<std::uint8_t>() != 0 && in.ok()) {
+  while (in.flag()) {
     const std::uint32_t index = load_order(in);
     if (index == 0) return;
     const Order& order = orders_[index];
@@ -279,13 +274,13 @@ std::uint32_t Engine::load_order(StateReader& in) {
   order.content = in.get<std::uint32_t>();
   const std::string_view text = in.text(kCommandIdMax);
   order.command_id_size = static_cast<std::uint8_t>(text.size());
-  std::memcpy(order.text, text.data(), text.size());
+  if (!text.empty()) std::memcpy(order.text, text.data(), text.size());
   const bool open = is_live(order.status);
   in.require(order.account < accounts_.size() && order.symbol < symbols_.size());
   in.require(!open || (order.symbol < instruments() && order.executed < order.quantity));
   in.require(order.executed.value >= 0 && (order.executed.value == 0 || order.executed <= order.quantity));
   in.require(!open || order.symbol >= instruments() || order.quantity <= instruments_[order.symbol].max_quantity);
-  if (in.get<std::uint8_t>() != 0) load_extras(in, order);
+  if (in.flag()) load_extras(in, order);
   if (!in.ok()) return 0;
   if (open && order.extras != 0 && extras_[order.extras].expire_at.value != 0) {
     expiries_.add({extras_[order.extras].expire_at.value, extras_[order.extras].accepted, index});
@@ -304,7 +299,7 @@ void Engine::load_extras(StateReader& in, Order& order) {
   extras.stp_group = labels_.use(in.text(kCommandIdMax));
   extras.tag = labels_.use(in.text(kCommandIdMax));
   extras.session = labels_.use(in.text(kCommandIdMax));
-  extras.cancel_on_disconnect = in.get<std::uint8_t>() != 0;
+  extras.cancel_on_disconnect = in.flag();
   const bool open = is_live(order.status);
   in.require(!open || (extras.stop_price.value >= 0 && extras.stop_price.value <= kValueMax &&
                        extras.display.value >= 0 && extras.hidden.value >= 0));

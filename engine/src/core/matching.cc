@@ -56,7 +56,8 @@ void Engine::enter(std::uint32_t index, Price limit, TimeInForce time_in_force, 
   }
   match(index, limit, answers, sink);
   if (!is_live(order.status)) return;
-  if (stays(time_in_force)) return rest(index);
+  // A triggered stop may find its level fuller than it could be when it came.
+  if (stays(time_in_force) && refusal_of_room(order, order.leaves(), order.price) == Reason::kNone) return rest(index);
   const bool fok = time_in_force == TimeInForce::kFok;
   cancel_rest(index, fok ? Cause::kFokUnfilled : Cause::kIocRemainder, answers, sink);
 }

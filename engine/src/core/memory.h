@@ -46,12 +46,13 @@ void prefer_huge_pages(const Block<T>& block, std::size_t count) {
   static_cast<void>(::madvise(block.get(), bytes, MADV_HUGEPAGE));
 }
 
-// Makes the block resident now, so that no later write has to wait for a page.
+// Room for `count` elements: on huge pages if it is large.
 template <class T>
-void touch(const Block<T>& block, std::size_t count) {
-  constexpr std::size_t kPage = 4096;
-  auto* const bytes = reinterpret_cast<volatile char*>(block.get());
-  for (std::size_t at = 0; at < count * sizeof(T); at += kPage) bytes[at] = 0;
+Block<T> make_pages(std::size_t count) {
+  if (count * sizeof(T) < kHugePage) return make_small_block<T>(count);
+  Block<T> block = make_block<T>(count);
+  prefer_huge_pages(block, count);
+  return block;
 }
 
 }  // namespace ordergate::core

@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/frame.h"
-
 namespace ordergate::core {
 
 // Room for what a frame may forget and enter before its records can be used again.
-Orders::Orders(std::uint32_t open_max, std::uint32_t ended_max)
+Orders::Orders(std::uint32_t open_max, std::uint32_t ended_max, std::uint32_t frame_commands_max)
     : ended_max_(ended_max),
       held_max_(open_max + ended_max),
-      capacity_(static_cast<std::uint32_t>(open_max + ended_max + 2 * kFrameCommandsMax)),
-      orders_(make_block<Order>(std::size_t{capacity_} + 2)),
-      nodes_(std::size_t{capacity_} + 2) {
-  prefer_huge_pages(orders_, std::size_t{capacity_} + 2);
+      capacity_(static_cast<std::uint32_t>(open_max + ended_max + 2 * std::size_t{frame_commands_max})),
+      orders_(make_pages<Order>(std::size_t{capacity_} + 2)),
+      nodes_(std::size_t{capacity_} + 2),
+      queue_(std::bit_ceil(std::size_t{ended_max} + frame_commands_max + 2)) {
   orders_[0] = {};  // what guess() of an unknown id is fetched from
   nodes_[0] = {};
 }
@@ -38,10 +36,16 @@ void Orders::thin_crowd(Key key, std::uint32_t gone) {
   place(Key(orders_[order].id), order);
 }
 
+void Orders::lengthen() {
+  std::vector<std::uint32_t> longer(2 * queue_.size());
+  for (std::uint64_t number = reused_; number != ended_; ++number) {
+    longer[number & (longer.size() - 1)] = queued(number);
+  }
+  queue_ = std::move(longer);
+}
+
 Block<Orders::Bucket> Orders::make_buckets(std::size_t count) {
-  const bool large = count * sizeof(Bucket) >= kHugePage;
-  Block<Bucket> block = large ? make_block<Bucket>(count) : make_small_block<Bucket>(count);
-  if (large) prefer_huge_pages(block, count);
+  Block<Bucket> block = make_pages<Bucket>(count);
   std::fill_n(block.get(), count, Bucket{});
   return block;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/frame.h"
 #include "core/memory.h"
 #include "core/order.h"
 #include "core/pool.h"
@@ -21,7 +22,7 @@ namespace ordergate::core {
 // frame's events still needs it): in a busy book the same memory, still in the cache, serves one order after the other.
 class Orders {
  public:
-  Orders(std::uint32_t open_max, std::uint32_t ended_max);
+  Orders(std::uint32_t open_max, std::uint32_t ended_max, std::uint32_t frame_commands_max = kFrameCommandsMax);
 
   Order& operator[](std::uint32_t index) { return orders_[index]; }
   const Order& operator[](std::uint32_t index) const { return orders_[index]; }
@@ -49,26 +50,22 @@ class Orders {
   // Index of a record for the id; its content is indeterminate but for the extras of the order before, which the caller
   // releases. May forget one that ended. REQUIRES: no order is held under the id, and open orders are within open_max.
   std::uint32_t acquire(const OrderId& id) {
-    if (ended_ > ended_max_) forget();
-    const std::uint32_t index = reusable_ != 0 ? reuse() : fresh();
+    if (ended_ - forgotten_ > ended_max_) forget();
+    const std::uint32_t index = reused_ != reusable_ ? reuse() : fresh();
     insert(id, index);
     return index;
   }
 
   // The order has ended; it is in no book.
   void end(std::uint32_t index) {
-    nodes_[index].next = 0;
-    (tail_ == 0 ? head_ : nodes_[tail_].next) = index;
-    tail_ = index;
-    if (oldest_ended_ == 0) oldest_ended_ = index;
-    ++ended_;
+    if (ended_ - reused_ == queue_.size()) [[unlikely]]
+      lengthen();
+    queued(ended_++) = index;
   }
 
-  // Records that were used so far: 1..touched().
-  std::uint32_t touched() const { return touched_; }
-  // Those that have ended and are held, oldest first: from oldest_ended() along Node::next.
-  std::uint32_t oldest_ended() const { return oldest_ended_; }
-  std::uint32_t ended() const { return ended_; }
+  // How many have ended and are held, and the n-th of them, the one that ended first being number 0.
+  std::uint32_t ended() const { return static_cast<std::uint32_t>(ended_ - forgotten_); }
+  std::uint32_t ended(std::uint32_t n) const { return queue_[(forgotten_ + n) & (queue_.size() - 1)]; }
 
   // True if no more orders can have been held at once: those within open_max, ended_max, and the one that came last.
   bool full() const { return touched_ > held_max_; }
@@ -131,27 +128,22 @@ class Orders {
     return touched_;
   }
 
-  // The list of records, from the one that was forgotten first to the one that ended last; it is taken from the front.
+  std::uint32_t& queued(std::uint64_t number) { return queue_[number & (queue_.size() - 1)]; }
+
   std::uint32_t reuse() {
-    const std::uint32_t index = head_;
-    head_ = nodes_[index].next;
-    if (head_ == 0) tail_ = 0;
-    --reusable_;
-    --forgotten_;
-    const char* const next = reinterpret_cast<const char*>(&orders_[head_]);
-    __builtin_prefetch(next, 1);
-    __builtin_prefetch(next + 64, 1);
-    __builtin_prefetch(&nodes_[head_], 1);
-    return index;
+    const Order& soon = orders_[queued(reused_ + kReuseAhead)];
+    __builtin_prefetch(&soon, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(&soon) + 64, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(&soon) + 128, 1);
+    __builtin_prefetch(&nodes_[queued(reused_ + kReuseAhead)], 1);
+    return queued(reused_++);
   }
 
   void forget() {
-    const std::uint32_t index = oldest_ended_;
-    oldest_ended_ = nodes_[index].next;
-    __builtin_prefetch(&orders_[oldest_ended_]);
+    __builtin_prefetch(&orders_[queued(forgotten_ + 2 * kForgetAhead)]);
+    prefetch(orders_[queued(forgotten_ + kForgetAhead)].id);
+    const std::uint32_t index = queued(forgotten_++);
     erase(orders_[index].id, index);
-    --ended_;
-    ++forgotten_;
   }
 
   void insert(const OrderId& id, std::uint32_t order) {
@@ -183,7 +175,13 @@ class Orders {
   void grow();
   static Block<Bucket> make_buckets(std::size_t count);
 
-  static constexpr std::size_t kBucketsAtFirst = 8'192;
+  void lengthen();
+
+  static constexpr std::size_t kBucketsAtFirst = 1'024;
+  // How far ahead a record is fetched that will be used again, or forgotten. What stands in the queue behind its end is
+  // an index that is good to fetch, if of no use.
+  static constexpr std::uint64_t kReuseAhead = 4;
+  static constexpr std::uint64_t kForgetAhead = 4;
 
   std::uint32_t ended_max_;
   std::uint32_t held_max_;
@@ -191,12 +189,13 @@ class Orders {
   Block<Order> orders_;
   NodePool nodes_;
   std::uint32_t touched_ = 0;
-  std::uint32_t head_ = 0;          // forgotten first
-  std::uint32_t tail_ = 0;          // ended last
-  std::uint32_t oldest_ended_ = 0;  // of those that are held
-  std::uint32_t ended_ = 0;
-  std::uint32_t forgotten_ = 0;
-  std::uint32_t reusable_ = 0;  // of the forgotten ones
+  // Records whose orders have ended, in that order, in a ring: by number, those from reused_ on can be used again (as
+  // long as below reusable_), those from forgotten_ on are held, up to ended_.
+  std::vector<std::uint32_t> queue_;
+  std::uint64_t reused_ = 0;
+  std::uint64_t reusable_ = 0;
+  std::uint64_t forgotten_ = 0;
+  std::uint64_t ended_ = 0;
 
   // Buckets that hold 8/3 on the average at most. What finds its bucket full waits in the crowd until a place of that
   // bucket is free: an id can only be in the crowd if its bucket is full.

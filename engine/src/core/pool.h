@@ -13,7 +13,7 @@ namespace ordergate::core {
 struct Node {
   Quantity leaves;  // visible
   Price price;
-  std::uint32_t next;  // younger order of the level; of an ended order: the one that ended after it
+  std::uint32_t next;  // younger order of the level
   std::uint32_t prev;  // older order of the level
   std::uint32_t account;
   bool rests;
@@ -25,9 +25,7 @@ static_assert(sizeof(Node) == 32);
 // construction.
 class NodePool {
  public:
-  explicit NodePool(std::size_t capacity) : nodes_(make_block<Node>(capacity + 1)) {
-    prefer_huge_pages(nodes_, capacity + 1);
-  }
+  explicit NodePool(std::size_t capacity) : nodes_(make_pages<Node>(capacity + 1)) {}
 
   Node& operator[](std::uint32_t index) { return nodes_[index]; }
   const Node& operator[](std::uint32_t index) const { return nodes_[index]; }

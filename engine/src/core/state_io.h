@@ -63,6 +63,16 @@ class StateReader {
     }
     return value;
   }
+  bool flag() {
+    const auto value = get<std::uint8_t>();
+    require(value <= 1);
+    return ok() && value == 1;
+  }
+  bool get_flag() {
+    const auto value = get<std::uint8_t>();
+    require(value <= 1);
+    return value == 1 && ok_;
+  }
   // An enumerator from `least` to `most`.
   template <class Enum>
   Enum get_enum(Enum least, Enum most) {

@@ -1,38 +1,46 @@
 #include "core/window.h"
 
 #include <algorithm>
-#include <bit>
-#include <utility>
 
 #include "core/state_io.h"
 
 namespace ordergate::core {
+namespace {
 
-// A bucket for each command: with one of them on the average, one in 270 is met by more than four.
+template <class T>
+Block<T> make_zeros(std::size_t count) {
+  Block<T> block = make_pages<T>(count);
+  std::fill_n(block.get(), count, T{});
+  return block;
+}
+
+}  // namespace
+
+// Four commands for a bucket of eight on the average: one command in a hundred finds it full.
 Window::Window(std::uint32_t commands, Time age)
     : window_(commands),
       age_(age),
-      shift_(64 - static_cast<unsigned>(std::bit_width(std::bit_ceil(std::max(commands, 2u)) - 1))),
-      bucket_count_(std::bit_ceil(std::max(commands, 2u))),
-      buckets_(bucket_count_ * sizeof(Bucket) < kHugePage ? make_small_block<Bucket>(bucket_count_)
-                                                          : make_block<Bucket>(bucket_count_)) {
-  if (bucket_count_ * sizeof(Bucket) >= kHugePage) prefer_huge_pages(buckets_, bucket_count_);
-  std::fill_n(buckets_.get(), bucket_count_, Bucket{});
-}
+      bucket_count_(std::bit_ceil(std::max<std::size_t>(commands / 2, 2))),
+      shift_(64 - static_cast<unsigned>(std::countr_zero(bucket_count_))),
+      ring_mask_(std::bit_ceil(commands) - 1),
+      buckets_(make_zeros<Bucket>(bucket_count_)),
+      ring_(make_zeros<Entry>(std::size_t{ring_mask_} + 1)) {}
 
 Window::Found Window::find_crowded(const OrderId& id) const {
   const auto found = crowded_.find(bucket_of(id));
   if (found == crowded_.end()) return {false, 0};
-  for (const Slot& slot : found->second) {
-    if (slot.tag == id.second && live(slot.seq)) return {true, slot.content};
+  for (const std::uint32_t seq : found->second) {
+    const Found here = look_at(seq, id);
+    if (here.known) return here;
   }
   return {false, 0};
 }
 
-void Window::crowd(const OrderId& id, std::uint32_t content) {
+// The last command found its bucket full.
+void Window::crowd(std::size_t bucket) {
   if (crowd_ >= sweep_at_) sweep();
-  buckets_[bucket_of(id)].slots[0].seq |= kCrowded;
-  crowded_[bucket_of(id)].push_back({id.second, content, last_ & kSeqMask});
+  buckets_[bucket].seqs[0] |= kCrowded;
+  crowded_[bucket].push_back(last_ & kSeqMask);
   ++crowd_;
 }
 
@@ -40,10 +48,10 @@ void Window::crowd(const OrderId& id, std::uint32_t content) {
 void Window::sweep() {
   for (auto it = crowded_.begin(); it != crowded_.end();) {
     const std::size_t before = it->second.size();
-    std::erase_if(it->second, [this](const Slot& slot) { return !live(slot.seq); });
+    std::erase_if(it->second, [this](std::uint32_t seq) { return !live(seq); });
     crowd_ -= before - it->second.size();
     if (it->second.empty()) {
-      buckets_[it->first].slots[0].seq &= kSeqMask;
+      buckets_[it->first].seqs[0] &= kSeqMask;
       it = crowded_.erase(it);
     } else {
       ++it;
@@ -52,25 +60,11 @@ void Window::sweep() {
   sweep_at_ = std::max<std::size_t>(1024, 2 * crowd_);
 }
 
-// Without it what is very old would one day look new.
-void Window::forget_old() {
-  sweep();
-  const std::uint32_t old = (last_ - kOldAge) & kSeqMask;
-  for (std::size_t bucket = 0; bucket < bucket_count_; ++bucket) {
-    for (Slot& slot : buckets_[bucket].slots) {
-      if (!live(slot.seq)) slot.seq = (slot.seq & kCrowded) | old;
-    }
-  }
-  forgot_at_ = last_;
-}
-
 void Window::advance(Time now) {
-  if (last_ - forgot_at_ >= kForgetEvery) [[unlikely]]
-    forget_old();
   while (!since_.empty() && now.value - since_.front().time.value > age_.value) {
     since_.pop_front();
     const std::uint32_t first = since_.empty() ? last_ : since_.front().seq;
-    span_ = std::min(span_, (last_ - first) & kSeqMask);
+    span_ = std::min(span_, last_ - first);
   }
   if (since_.empty() || since_.back().time != now) {
     if (!since_.empty() && since_.back().seq == last_) {
@@ -80,96 +74,66 @@ void Window::advance(Time now) {
     }
   }
   // What the window has forgotten needs no time.
-  while (since_.size() > 1 && ((last_ - since_[1].seq) & kSeqMask) >= window_) since_.pop_front();
+  while (since_.size() > 1 && last_ - since_[1].seq >= window_) since_.pop_front();
+}
+
+// What has no command left that is remembered is left out: whether it still stands in the list depends on how commands
+// are divided into frames.
+template <class Act>
+void Window::each_time(const Act& act) const {
+  for (std::size_t i = 0; i < since_.size(); ++i) {
+    if (i + 1 < since_.size() && last_ - since_[i + 1].seq >= span_) continue;
+    act(std::min(last_ - since_[i].seq, span_), since_[i].time);
+  }
 }
 
 void Window::add_to(StateHash& hash) const {
-  std::uint64_t sum = 0;
-  const auto add = [&](std::size_t bucket, const Slot& slot) {
-    if (!live(slot.seq)) return;
-    const std::uint64_t age = (last_ - slot.seq) & kSeqMask;
-    sum += StateHash::mix(StateHash::mix(slot.tag ^ bucket) ^ (std::uint64_t{slot.content} << 32 | age));
-  };
-  for (std::size_t bucket = 0; bucket < bucket_count_; ++bucket) {
-    for (const Slot& slot : buckets_[bucket].slots) add(bucket, slot);
+  hash.add(std::uint64_t{last_} << 32 | span_);
+  for (std::uint32_t age = span_; age != 0; --age) {
+    const Entry& entry = ring_[(last_ - age + 1) & ring_mask_];
+    hash.add(entry.id);
+    hash.add(std::uint64_t{entry.content});
   }
-  for (const auto& [bucket, slots] : crowded_) {
-    for (const Slot& slot : slots) add(bucket, slot);
-  }
-  hash.add(std::uint64_t{span_});
-  hash.add(sum);
-  for (const Since& since : since_) {
-    const std::uint64_t age = (last_ - since.seq) & kSeqMask;
-    if (age <= span_) hash.add(StateHash::mix(age) ^ static_cast<std::uint64_t>(since.time.value));
-  }
+  each_time([&](std::uint32_t count, Time time) {
+    hash.add(std::uint64_t{count});
+    hash.add(time);
+  });
 }
 
 void Window::save(StateWriter& out) const {
   out.put(last_);
   out.put(span_);
-  std::uint32_t count = 0;
-  const auto each = [&](const auto& act) {
-    for (std::size_t bucket = 0; bucket < bucket_count_; ++bucket) {
-      for (const Slot& slot : buckets_[bucket].slots) {
-        if (live(slot.seq)) act(bucket, slot);
-      }
-    }
-    for (const auto& [bucket, slots] : crowded_) {
-      for (const Slot& slot : slots) {
-        if (live(slot.seq)) act(bucket, slot);
-      }
-    }
-  };
-  each([&](std::size_t, const Slot&) { ++count; });
-  out.put(count);
-  each([&](std::size_t bucket, const Slot& slot) {
-    out.put(static_cast<std::uint32_t>(bucket));
-    out.put(slot.tag);
-    out.put(slot.content);
-    out.put(slot.seq & kSeqMask);
-  });
-  out.put(static_cast<std::uint32_t>(since_.size()));
-  for (const Since& since : since_) {
-    out.put(since.seq);
-    out.put(since.time);
+  for (std::uint32_t age = span_; age != 0; --age) {
+    const Entry& entry = ring_[(last_ - age + 1) & ring_mask_];
+    out.put(entry.id);
+    out.put(entry.content);
   }
+  std::uint32_t times = 0;
+  each_time([&](std::uint32_t, Time) { ++times; });
+  out.put(times);
+  each_time([&](std::uint32_t count, Time time) {
+    out.put(count);
+    out.put(time);
+  });
 }
 
 void Window::load(StateReader& in) {
-  last_ = in.get<std::uint32_t>();
-  span_ = in.get<std::uint32_t>();
-  in.require(span_ <= window_);
-  const std::uint32_t span = std::exchange(span_, 0);
-  forget_old();  // no number of ours may look like one of those that come
-  span_ = span;
-  for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
-    const auto bucket = in.get<std::uint32_t>();
-    Slot slot{};
-    slot.tag = in.get<std::uint64_t>();
-    slot.content = in.get<std::uint32_t>();
-    slot.seq = in.get<std::uint32_t>();
-    in.require(bucket < bucket_count_ && slot.seq <= kSeqMask && live(slot.seq));
-    if (in.ok()) put_back(bucket, slot);
+  const auto last = in.get<std::uint32_t>();
+  const auto span = in.get<std::uint32_t>();
+  in.require(span <= window_);
+  last_ = last - span;
+  while (last_ != last && in.ok()) {
+    const auto id = in.get<OrderId>();
+    const auto content = in.get<std::uint32_t>();
+    if (in.ok()) remember(id, content);
   }
   for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
-    const auto seq = in.get<std::uint32_t>();
+    const auto count = in.get<std::uint32_t>();
     const auto time = in.get<std::int64_t>();
-    in.require(time >= 0 && (since_.empty() || time >= since_.back().time.value));
-    if (in.ok()) since_.push_back({seq, {time}});
+    in.require(count <= (since_.empty() ? span_ : last_ - since_.back().seq));
+    in.require(time >= 0 && (since_.empty() || time > since_.back().time.value));
+    if (in.ok()) since_.push_back({last_ - count, {time}});
   }
-}
-
-void Window::put_back(std::size_t bucket, Slot slot) {
-  for (Slot& place : buckets_[bucket].slots) {
-    if (live(place.seq)) continue;
-    const std::uint32_t crowded = place.seq & kCrowded;
-    place = slot;
-    place.seq |= crowded;
-    return;
-  }
-  buckets_[bucket].slots[0].seq |= kCrowded;
-  crowded_[bucket].push_back(slot);
-  ++crowd_;
 }
 
 }  // namespace ordergate::core

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <deque>
 
+#include "core/state_io.h"
 #include "testing/random.h"
+#include "testing/saved.h"
 
 namespace ordergate::core {
 namespace {
@@ -81,6 +85,39 @@ TEST(Window, AgreesWithAListOfAllCommands) {
       }
       window.remember(id_of(id), static_cast<std::uint32_t>(i));
       seen.push_back({id, static_cast<std::uint32_t>(i), now});
+    }
+  }
+}
+
+// A window that remembers nothing after so many commands.
+Window window_after(std::uint32_t commands) {
+  testing::StringWriter bytes;
+  bytes.put(commands);
+  for (int i = 0; i < 2; ++i) bytes.put(std::uint32_t{0});  // span, times
+  bytes.flush();
+  Window window(64, {1000});
+  StateReader reader(bytes.text);
+  window.load(reader);
+  EXPECT_TRUE(reader.ok() && reader.done());
+  return window;
+}
+
+// Numbers of commands come round after 2^31. That brings nothing back, and no free slot looks taken.
+TEST(Window, CountOfCommandsMayComeRound) {
+  for (const std::uint32_t before : {0x7FFF'FE00u, 0xFFFF'FE00u, 0x1FFF'FE00u, 0u}) {
+    Window window = window_after(before);
+    for (std::int64_t i = 1; i <= 1000; ++i) {
+      window.advance({1});
+      window.remember(id_of(i), static_cast<std::uint32_t>(i));
+      ASSERT_TRUE(window.find(id_of(std::max<std::int64_t>(1, i - 63))).known) << before << " + " << i;
+      ASSERT_FALSE(window.find(id_of(i - 64)).known) << before << " + " << i;
+      testing::StringWriter bytes;
+      window.save(bytes);
+      bytes.flush();
+      bytes.flush();
+      std::uint32_t remembered = 0;
+      std::memcpy(&remembered, bytes.text.data() + 4, sizeof remembered);
+      ASSERT_EQ(remembered, std::min<std::int64_t>(i, 64)) << before << " + " << i;
     }
   }
 }
