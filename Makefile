@@ -75,12 +75,14 @@ tape-replay:
 WORKLOADS := build/workload
 
 .PHONY: engine-bench
-engine-bench: engine  ## The engine's core beside the textbook engine: throughput, percentiles; RUNS=5
-	@cmake --build build/engine --target engine_bench gen_workload
+engine-bench: build/engine/build.ninja  ## The engine's core beside the textbook engine, then its gRPC service; RUNS=5
+	@cmake --build build/engine --target engine_bench gen_workload grpc_bench ordergate-engine
 	@mkdir -p $(WORKLOADS) bench/results
 	@$(MAKE) --no-print-directory -s $(WORKLOADS)/w1.bin $(WORKLOADS)/w100.bin $(WORKLOADS)/m1.bin
 	@build/engine/bench/engine_bench bench/results/engine.json $(or $(RUNS),5) \
 	  w1=$(WORKLOADS)/w1.bin w100=$(WORKLOADS)/w100.bin m1=$(WORKLOADS)/m1.bin
+	@build/engine/bench/grpc_bench --engine build/engine/ordergate-engine --workload $(WORKLOADS)/w1.bin \
+	  --runs $(or $(RUNS),5) --json bench/results/engine.json
 
 $(WORKLOADS)/w1.bin: bench/workload/gen_workload.cpp
 	build/engine/bench/gen_workload --out $@ --ops 3000000 --symbols 1
