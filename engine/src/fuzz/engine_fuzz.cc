@@ -136,8 +136,12 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const core::EngineConfig config =
-      testing::config_of({.label = "fuzz", .ids = 16, .prices = 5, .forgetful = true, .open_orders_max = 6});
+  static const core::EngineConfig config = [] {
+    core::EngineConfig small =
+        testing::config_of({.label = "fuzz", .ids = 16, .prices = 5, .forgetful = true, .open_orders_max = 6});
+    small.frame_commands_max = 16;  // an engine with room for large frames takes longer to make than all else here
+    return small;
+  }();
   testing::SideBySide both(config);
   std::vector<Command> frame;
   std::int64_t now = 1;
