@@ -110,9 +110,7 @@ engine-check: engine-test  ## The engine under sanitizers and fuzzers; FUZZ_SECO
 	cd engine && for preset in asan tsan; do \
 	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset --no-tests=error -j 2 || exit 1; done
 	@.ci/setup.sh fuzzers
-	cd engine && cmake --preset fuzz && cmake --build --preset fuzz
-	cd build/engine-fuzz && for fuzzer in command_frame_fuzz engine_fuzz snapshot_fuzz; do \
-	  mkdir -p corpus-$$fuzzer; ./$$fuzzer -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=2000 -print_final_stats=1 corpus-$$fuzzer; done
+	cd engine && cmake --preset fuzz -DFUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) && cmake --build --preset fuzz
 
 .PHONY: lint
 lint: python  ## ruff, buf, import-linter, clang-format
