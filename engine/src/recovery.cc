@@ -34,7 +34,8 @@ std::string seconds_since(std::chrono::steady_clock::time_point start) {
 std::unique_ptr<rpc::Shard> recover(const snapshot::Directory& directory,
                                     const std::function<std::unique_ptr<rpc::Shard>()>& make) {
   auto shard = make();
-  for (const auto& [frame, path] : directory.snapshots()) {
+  const auto snapshots = directory.snapshots();
+  for (const auto& [frame, path] : snapshots) {
     const auto start = std::chrono::steady_clock::now();
     const snapshot::File file = snapshot::read_file(path, shard->stamp());
     const std::string fault = load(file, *shard);
@@ -49,7 +50,7 @@ std::unique_ptr<rpc::Shard> recover(const snapshot::Directory& directory,
     log::warning("snapshot_skipped", {{"file", path}, {"reason", fault}});
     shard = make();  // a state that was read in part is of no use
   }
-  log::info("no_snapshot", {{"goes_on", "from the beginning of the log"}});
+  if (!snapshots.empty()) log::warning("no_good_snapshot", {{"starts", "from the beginning of the log"}});
   return shard;
 }
 
