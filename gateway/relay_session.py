@@ -40,6 +40,8 @@ HELLO_TIMEOUT_S = 5.0
 """An engine that does not answer hello within this time is taken for dead."""
 CONFIRM_S = 0.1
 """The engine is told of publications at the latest after this time without frames to send."""
+GOODBYE_S = 1.0
+"""An engine that was told everything has this time to end the stream."""
 READ_FRAMES_MAX = 64
 """Frames read from the log at once."""
 
@@ -96,6 +98,7 @@ class RelaySession:
         self._ticker: Ticker | None = None
         self._tail: LogId | None = None
         self._level = asyncio.Event()
+        self._half_closed = False
         self.instance = ""
         """The engine's instance; empty before its welcome."""
         self.moved_at = 0.0
@@ -190,7 +193,8 @@ class RelaySession:
         if applied > last_command:
             raise LogBroken(
                 f"the engine has applied {applied}, but the last command frame is {last_command}: it belongs to "
-                "another log, or Redis has lost frames; restart the engine if this log is the right one"
+                "another log, or Redis has lost frames; if this log is the right one, restart the engine, without the "
+                "snapshots in its --data-dir if it says the same again"
             )
         if applied > ZERO:
             await require_command(plain, keys, applied, "the engine's last state")
@@ -226,7 +230,7 @@ class RelaySession:
             group.create_task(self._finals.run(), name="relay-cache")
             group.create_task(self._janitor.run(), name="relay-janitor")
             group.create_task(self._tick(), name="relay-tick")
-            group.create_task(self._finish(feeding), name="relay-finish")
+            group.create_task(self._finish(call, feeding), name="relay-finish")
 
     async def _feed(self, feed: CommandFeed) -> None:
         while True:
@@ -272,6 +276,8 @@ class RelaySession:
                 self._moved()
         except grpc.RpcError:
             pass
+        if self._half_closed:
+            raise SessionEnded
         # What the engine has given is published even so: it may have stumbled over a frame that comes later.
         await self._all_published.wait()
         raise await _verdict(call)
@@ -294,14 +300,20 @@ class RelaySession:
         await self._level.wait()
         await self._ticker.run()
 
-    async def _finish(self, feeding: asyncio.Task[None]) -> None:
-        """Once asked to stop: no more reading, all that was read is published, then the end."""
+    async def _finish(self, call: ApplyCall, feeding: asyncio.Task[None]) -> None:
+        """Once asked to stop: no more reading, all that was read is published, the engine is told so, then the end.
+
+        The engine may be stopped next. Without the last confirmation it could not take a snapshot of where it stands.
+        """
         await self._stopping.wait()
         feeding.cancel()
         await asyncio.wait({feeding})
-        while len(self._window):
+        while len(self._window) or self._window.unconfirmed:
             self._room.clear()
             await self._room.wait()
+        self._half_closed = True
+        await call.done_writing()
+        await asyncio.sleep(GOODBYE_S)
         raise SessionEnded
 
     def _moved(self) -> None:
