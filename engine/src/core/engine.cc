@@ -91,7 +91,11 @@ void Engine::end(EventSink& sink) {
 }
 
 void Engine::bind() {
-  frame_accounts_.assign(frame_->accounts.size(), kUnbound);
+  frame_accounts_.clear();
+  for (const std::string_view name : frame_->accounts) {
+    const std::uint32_t account = accounts_.find(name);
+    frame_accounts_.push_back(account != accounts_.size() ? account : kUnbound);
+  }
   frame_symbols_.clear();
   for (const std::string_view name : frame_->symbols) {
     const std::uint32_t number = symbols_.intern(name);
@@ -107,7 +111,7 @@ void Engine::bind() {
              static_cast<std::size_t>(std::ranges::count(frame_->kinds, CommandKind::kCancelOrder));
 }
 
-void Engine::look_ahead(std::uint32_t command) {
+[[gnu::always_inline]] inline void Engine::look_ahead(std::uint32_t command) {
   asm volatile("");  // GCC 12 takes a function that only prefetches for one without effect, and leaves out its call
   const std::uint32_t ahead = command + kIdsAhead;
   if (ahead < frame_->size()) {
@@ -141,7 +145,7 @@ void Engine::look_ahead_of_target() {
 }
 
 // Numbered at its first command and not by the frame's list, so that the division into frames has no say in it.
-std::uint32_t Engine::account_of(std::uint32_t index) {
+[[gnu::always_inline]] inline std::uint32_t Engine::account_of(std::uint32_t index) {
   std::uint32_t& account = frame_accounts_[index];
   if (account == kUnbound) account = accounts_.intern(frame_->accounts[index]);
   return account;
@@ -199,7 +203,7 @@ void Engine::dispatch(CommandKind kind, EventSink& sink) {
 // Digest of a command's content, which tells a repeat from a conflict: everything that the client asked for except
 // until when and how to acknowledge it, which a client may well renew when it asks again. The id stands for account and
 // command_id.
-std::uint32_t Engine::content_of_new(std::uint32_t row, const OrderTerms* terms) const {
+[[gnu::always_inline]] inline std::uint32_t Engine::content_of_new(std::uint32_t row, const OrderTerms* terms) const {
   const CommandFrame& frame = *frame_;
   const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
                      static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
@@ -239,7 +243,8 @@ void Engine::new_order(EventSink& sink) {
 }
 
 // An order exists from its first sight on, also if it is refused: a retry must find it.
-std::uint32_t Engine::record(const OrderId& id, std::uint32_t row, const OrderTerms* terms, std::uint32_t content) {
+[[gnu::always_inline]] inline std::uint32_t Engine::record(const OrderId& id, std::uint32_t row,
+                                                           const OrderTerms* terms, std::uint32_t content) {
   const CommandFrame& frame = *frame_;
   const std::uint32_t index = orders_.acquire(id);
   Order& order = orders_[index];
@@ -337,7 +342,8 @@ void Engine::cancel_order(EventSink& sink) {
 }
 
 // True if the command's id was used before: nothing changes. `shown` is the order that a repeat names.
-bool Engine::seen_before(const OrderId& id, std::uint32_t content, std::uint32_t shown, EventSink& sink) {
+[[gnu::always_inline]] inline bool Engine::seen_before(const OrderId& id, std::uint32_t content, std::uint32_t shown,
+                                                       EventSink& sink) {
   const Window::Found found = window_.find(id);
   const std::uint32_t order = orders_.find(id);
   if (!found.known && order == 0) [[likely]]
@@ -353,8 +359,8 @@ bool Engine::seen_before(const OrderId& id, std::uint32_t content, std::uint32_t
 }
 
 // An event that changes the order: how it is now, in a new version.
-Event& Engine::tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers, Cause cause,
-                    Liquidity liquidity) {
+[[gnu::always_inline]] inline Event& Engine::tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers,
+                                                  Cause cause, Liquidity liquidity) {
   Order& order = orders_[index];
   Event& event = sink.events.append();
   // The small ones in one store; they are the first eight bytes (event.h).

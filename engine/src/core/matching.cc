@@ -19,7 +19,7 @@ Time next_day_end(Time time, Time of_day) {
 }  // namespace
 
 // The command's own order was taken.
-void Engine::start(std::uint32_t index, EventSink& sink) {
+[[gnu::always_inline]] inline void Engine::start(std::uint32_t index, EventSink& sink) {
   Order& order = orders_[index];
   if (order.extras != 0) [[unlikely]] {
     Extras& extras = extras_[order.extras];
@@ -49,7 +49,8 @@ Price Engine::market_limit(const Order& order) const {
 }
 
 // An incoming order: trades, and rests or ends.
-void Engine::enter(std::uint32_t index, Price limit, TimeInForce time_in_force, bool answers, EventSink& sink) {
+[[gnu::always_inline]] inline void Engine::enter(std::uint32_t index, Price limit, TimeInForce time_in_force,
+                                                 bool answers, EventSink& sink) {
   Order& order = orders_[index];
   if (time_in_force == TimeInForce::kFok && !can_fill(order, limit)) {
     return cancel_rest(index, Cause::kFokUnfilled, answers, sink);
@@ -217,13 +218,13 @@ bool Engine::can_fill_from_others(const Order& order, Price limit) const {
 }
 
 // What the order has open changes by `lots` at the price by which it counts.
-void Engine::add_open(const Order& order, Price price, std::int64_t lots) {
+[[gnu::always_inline]] inline void Engine::add_open(const Order& order, Price price, std::int64_t lots) {
   accounts_.exposure(order.account, order.symbol).open_of(order.side) += lots;
   accounts_[order.account].open_notional +=
       static_cast<Notional>(Wide{price.value} * lots) * markets_[order.symbol].unit;  // modulo 2^128
 }
 
-void Engine::rest(std::uint32_t index) {
+[[gnu::always_inline]] inline void Engine::rest(std::uint32_t index) {
   Order& order = orders_[index];
   Node& node = orders_.nodes()[index];
   node.leaves = order.quantity - order.executed;
@@ -246,7 +247,7 @@ void Engine::rest(std::uint32_t index) {
 }
 
 // REQUIRES: it rests.
-void Engine::unrest(std::uint32_t index) {
+[[gnu::always_inline]] inline void Engine::unrest(std::uint32_t index) {
   Order& order = orders_[index];
   Node& node = orders_.nodes()[index];
   Book& book = markets_[order.symbol].book;
@@ -282,7 +283,7 @@ void Engine::unwait(std::uint32_t index) {
 }
 
 // An open order leaves wherever it stands; nowhere, if it is just coming in.
-void Engine::take_out(std::uint32_t index) {
+[[gnu::always_inline]] inline void Engine::take_out(std::uint32_t index) {
   if (orders_.nodes()[index].rests) {
     unrest(index);
   } else if (orders_[index].status == OrderStatus::kUntriggered) {
@@ -291,7 +292,7 @@ void Engine::take_out(std::uint32_t index) {
 }
 
 // The order has ended and stands nowhere.
-void Engine::close(std::uint32_t index) {
+[[gnu::always_inline]] inline void Engine::close(std::uint32_t index) {
   const Order& order = orders_[index];
   if (order.extras != 0 && extras_[order.extras].expire_at.value != 0) [[unlikely]] {
     expiries_.remove({extras_[order.extras].expire_at.value, extras_[order.extras].accepted, index});

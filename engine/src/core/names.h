@@ -71,7 +71,7 @@ class Names {
   std::uint32_t add(std::string_view name, std::uint64_t key) {
     const std::uint32_t number = size();
     names_.push_back({std::string(name), StateHash::of(name)});
-    if (2 * names_.size() > slots_.size()) {
+    if (8 * names_.size() > slots_.size()) {  // hardly ever two names in one place
       std::vector<Slot> old(2 * slots_.size());
       old.swap(slots_);
       for (const Slot& slot : old) {
@@ -89,7 +89,7 @@ class Names {
   }
 
   std::deque<Entry> names_;
-  std::vector<Slot> slots_ = std::vector<Slot>(64);
+  std::vector<Slot> slots_ = std::vector<Slot>(512);
 };
 
 }  // namespace ordergate::core

@@ -4,7 +4,7 @@
 #include "core/engine.h"
 
 namespace ordergate::core {
-bool Engine::can_rest(const Order& order) {
+[[gnu::always_inline]] inline bool Engine::can_rest(const Order& order) {
   return order.type >= OrderType::kStop || (order.type == OrderType::kLimit && stays(order.time_in_force));
 }
 
@@ -13,7 +13,7 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
 }
 
 // Order of precedence: RULES.md. Written for the usual order: what is rare is looked at behind one branch each.
-Reason Engine::refusal(const Order& order) const {
+[[gnu::always_inline]] inline Reason Engine::refusal(const Order& order) const {
   if (order.symbol >= markets_.size()) return Reason::kUnknownSymbol;
   const Market& market = markets_[order.symbol];
   const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0 &&
@@ -100,7 +100,7 @@ Notional Engine::notional_of(std::uint32_t symbol, Price price, Quantity quantit
 }
 
 // The price by which an order counts: limit, else stop, else what a MARKET order would probably pay.
-Price Engine::open_price(const Order& order) const {
+[[gnu::always_inline]] inline Price Engine::open_price(const Order& order) const {
   if (order.price.value != 0) return order.price;
   if (order.type == OrderType::kStop) return extras_[order.extras].stop_price;
   const Price last = reference(order.symbol);
@@ -112,8 +112,8 @@ Price Engine::open_price(const Order& order) const {
 
 // The account's limits, for an order of this quantity and price that takes the place of what is open already (0:
 // nothing). Quantity is the total; what was executed of it is in the position.
-Reason Engine::refusal_of_exposure(const Order& order, Quantity quantity, Price price, Quantity open_before,
-                                   Price price_before) const {
+[[gnu::always_inline]] inline Reason Engine::refusal_of_exposure(const Order& order, Quantity quantity, Price price,
+                                                                 Quantity open_before, Price price_before) const {
   const ReadyLimits& limits = limits_of(order.account);
   if (!limits.any) return Reason::kNone;
   const ReadyLimits::PerInstrument& of_symbol = limits.instruments[order.symbol];
@@ -135,7 +135,8 @@ Reason Engine::refusal_of_exposure(const Order& order, Quantity quantity, Price 
   }
   const Exposure* exposure = accounts_.find_exposure(order.account, order.symbol);
   if (exposure == nullptr) return leaves > of_symbol.max_position ? Reason::kMaxPosition : Reason::kNone;
-  const Wide position = order.side == Side::kBuy ? exposure->position : -exposure->position;
+  const Wide sign = -Wide{order.side == Side::kSell};  // whose turn it is can't be foretold: no branch
+  const Wide position = (exposure->position ^ sign) - sign;
   const Wide reach = position + exposure->open_of(order.side) + (leaves - open_before.value);
   return reach > of_symbol.max_position ? Reason::kMaxPosition : Reason::kNone;
 }

@@ -68,11 +68,6 @@ class StateReader {
     require(value <= 1);
     return ok() && value == 1;
   }
-  bool get_flag() {
-    const auto value = get<std::uint8_t>();
-    require(value <= 1);
-    return value == 1 && ok_;
-  }
   // An enumerator from `least` to `most`.
   template <class Enum>
   Enum get_enum(Enum least, Enum most) {
