@@ -9,7 +9,8 @@
 namespace ordergate {
 
 // Listens, says ready, and serves until SIGTERM or SIGINT, which drain and take a last snapshot; a second one ends at
-// once. Returns the exit code: 0 after a drain, 2 if the address can't be used. REQUIRES: no other thread was started.
+// once. Ends the process with 0; returns the exit code 2 if the address can't be used. REQUIRES: no other thread was
+// started.
 int serve(const Options& options, rpc::Shard& shard, snapshot::Snapshots& snapshots, const rpc::TlsPem& tls);
 
 }  // namespace ordergate

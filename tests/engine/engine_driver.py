@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -117,11 +118,24 @@ class Engine:
     address: str
     digest: str
     channel: grpc.aio.Channel
+    ready: dict[str, str]
+    """What its line `ready` says."""
+    lines: list[str]
+    """What it has written to stderr; whole when it has ended."""
     streams: list[Apply] = field(default_factory=list)
 
     @property
     def stub(self) -> pb_grpc.EngineServiceAsyncStub:
         return pb_grpc.EngineServiceStub(self.channel)  # type: ignore[return-value]
+
+    def logged(self, event: str) -> list[dict[str, str]]:
+        """The values of each log line of this event so far."""
+        lines = [dict(word.split("=", 1) for word in shlex.split(line) if "=" in word) for line in self.lines]
+        return [
+            {key: value for key, value in words.items() if key not in {"level", "event"}}
+            for words in lines
+            if words.get("event") == event
+        ]
 
     def hello(self, epoch: int = 1, published: int = 0, relay: str = "r1", **other: object) -> pb.Hello:
         values = {"protocol": 1, "instruments_digest": self.digest, "last_published": pb.LogId(ms=published)}
@@ -157,15 +171,18 @@ async def running_engine(
 ) -> AsyncIterator[Engine]:
     """A private engine, by default on a unix socket under `directory`; gone at the end."""
     listen = listen or f"unix:{directory}/engine.sock"
-    arguments = ["--listen", listen, "--instruments", str(instruments), "--data-dir", f"{directory}/engine", *options]
+    arguments = ["--listen", listen, "--instruments", str(instruments), *options]
+    if "--data-dir" not in options:
+        arguments += ["--data-dir", f"{directory}/engine"]
     process = await asyncio.create_subprocess_exec(
         str(engine_binary()), *arguments, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
     )
-    ready = await _ready_line(process)
+    lines: list[str] = []
+    ready = await _ready_line(process, lines)
     words = dict(word.split("=", 1) for word in ready.split() if "=" in word)
-    drain = asyncio.create_task(_drain(process), name="engine-stderr")
+    drain = asyncio.create_task(_drain(process, lines), name="engine-stderr")
     channel = open_channel(words["listen"], credentials)
-    engine = Engine(process, words["listen"], words["digest"], channel)
+    engine = Engine(process, words["listen"], words["digest"], channel, words, lines)
     try:
         yield engine
     finally:
@@ -188,20 +205,19 @@ def open_channel(
     return grpc.aio.secure_channel(address, credentials, options=options)
 
 
-async def _ready_line(process: asyncio.subprocess.Process) -> str:
+async def _ready_line(process: asyncio.subprocess.Process, lines: list[str]) -> str:
     assert process.stderr
-    seen = []
     async for raw in process.stderr:
-        seen.append(raw.decode())
-        if seen[-1].startswith("ordergate-engine ready"):
-            return seen[-1]
-    raise AssertionError(f"the engine ended with {await process.wait()}: {''.join(seen)}")
+        lines.append(raw.decode())
+        if lines[-1].startswith("ordergate-engine ready"):
+            return lines[-1]
+    raise AssertionError(f"the engine ended with {await process.wait()}: {''.join(lines)}")
 
 
-async def _drain(process: asyncio.subprocess.Process) -> None:
+async def _drain(process: asyncio.subprocess.Process, lines: list[str]) -> None:
     assert process.stderr
-    while await process.stderr.read(65_536):
-        pass
+    while raw := await process.stderr.readline():
+        lines.append(raw.decode())
 
 
 def run_engine(arguments: Iterable[str]) -> subprocess.CompletedProcess[str]:
