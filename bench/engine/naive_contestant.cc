@@ -70,7 +70,8 @@ std::shared_ptr<const std::vector<std::uint64_t>> executed_before_replaces(const
 const Maker kNaive{
     .name = "naive",
     .timed = [](const workload::Workload& workload) -> std::unique_ptr<Contestant> {
-      return std::make_unique<NaiveContestant<::bench::RingSink>>(workload.header, ::bench::RingSink(workload.header.symbols));
+      return std::make_unique<NaiveContestant<::bench::RingSink>>(workload.header,
+                                                                  ::bench::RingSink(workload.header.symbols));
     },
     .checked = [](const workload::Workload& workload, workload::TradeHash& hash) -> std::unique_ptr<Contestant> {
       return std::make_unique<NaiveContestant<HashRef>>(workload.header, HashRef{hash});
