@@ -1,6 +1,7 @@
 // What random flows draw from, and the engine that they are for.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <ostream>
@@ -47,6 +48,7 @@ inline core::EngineConfig config_of(const Domain& domain) {
   config.trading_day_end = {17 * kHour};
   config.open_orders_max = domain.open_orders_max;
   config.ended_orders = domain.forgetful ? 3 : 16'384;
+  config.frame_commands_max = static_cast<std::uint32_t>(std::max<std::size_t>(1024, domain.length));
   config.ids_window = domain.forgetful ? 5 : 4096;
   config.ids_age = {domain.forgetful ? 12 * kHour : 240 * kHour};
   return config;
