@@ -66,6 +66,8 @@ class Rows:
     """NewOrders of earlier batches whose id belonged to another command; order_id is None if it is to be looked up."""
     executions: list[Row] = field(default_factory=list)
     """Trades, by number."""
+    account_events: list[Row] = field(default_factory=list)
+    """Events as clients get them: one row per account and event frame, in the order of the log."""
     operations: list[Row] = field(default_factory=list)
     """Trading states, limits, mass cancels; the request is None if it is to be looked up."""
     frames: list[Row] = field(default_factory=list)
@@ -131,6 +133,7 @@ class _Builder:
             frame = read_events(entry)
             ids = split_ids(frame.order_ids)
             trades = list(_trades(frame, ids, *entry.id)) if frame.trade_numbers else ()
+            told = _account_events(frame, *entry.id)
             operations = list(operations_of(frame, *entry.id)) if has_operations(frame.kinds) else ()
         except (MalformedFrame, IndexError) as error:
             self._refuse("events", entry, error)
@@ -138,6 +141,7 @@ class _Builder:
         self._engine_times[entry.id] = frame.engine_time_ns
         self._states.update(_changes(frame, ids, *entry.id))
         self._rows.executions.extend(trades)
+        self._rows.account_events.extend(told)
         if frame.terms:
             self._revised.update(_revisions(frame, ids))
         if operations:
@@ -325,6 +329,16 @@ def _trades(frame: EventFrame, ids: list[bytes], ms: int, seq: int) -> Iterable[
         repeat(seq),
         repeat(frame.engine_time_ns // 1000),
     )
+
+
+def _account_events(frame: EventFrame, ms: int, seq: int) -> list[Row]:
+    """Events of each account as they go to clients."""
+    accounts = frame.accounts
+    return [
+        (accounts[part.account_index], part.first_seq, part.first_seq + part.count - 1, ms, seq, part.events)
+        for part in frame.account_events
+        if part.count
+    ]
 
 
 def _refusals(frame: EventFrame, ids: list[bytes], ms: int, seq: int) -> Iterable[Row]:

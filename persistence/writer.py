@@ -21,14 +21,22 @@ if TYPE_CHECKING:
 
 TABLES = (
     *("orders", "full_orders", "updates", "full_updates", "refusals"),
-    *("executions", "operations", "frames", "times", "letters"),
+    *("executions", "account_events", "operations", "frames", "times", "letters"),
 )
 """Lists of `Rows` in the order of writing; each has a stage and a statement of the same name."""
 
 COPY_ROWS_MIN = 300
 """From this many rows on, COPY into a stage and a merge are faster than arrays as parameters."""
 
-_EVENT_ID = {"updates": 9, "full_updates": 9, "refusals": 1, "executions": 11, "operations": 4, "times": 0}
+_EVENT_ID = {
+    "updates": 9,
+    "full_updates": 9,
+    "refusals": 1,
+    "executions": 11,
+    "account_events": 3,
+    "operations": 4,
+    "times": 0,
+}
 """Place of the event frame's id in rows that stem from events."""
 
 

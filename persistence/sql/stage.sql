@@ -95,6 +95,15 @@ CREATE TEMPORARY TABLE stage_executions (
     engine_us      bigint
 ) ON COMMIT DELETE ROWS;
 
+CREATE TEMPORARY TABLE stage_account_events (
+    account   text,
+    first_seq bigint,
+    last_seq  bigint,
+    ms        bigint,
+    seq       bigint,
+    events    bytea
+) ON COMMIT DELETE ROWS;
+
 CREATE TEMPORARY TABLE stage_operations (
     account       text,
     seq           bigint,

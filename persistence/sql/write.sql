@@ -104,6 +104,13 @@ SELECT $1::smallint, s.trade_number, s.symbol, s.price_ticks, s.quantity_lots, s
 FROM :rows
 ON CONFLICT (shard, trade_number) DO NOTHING;
 
+-- name: account_events
+-- Events as clients get them. An account's sequence is given by the engine, so a repeat is the same events.
+INSERT INTO account_events (shard, account, first_seq, last_seq, ms, seq, events)
+SELECT $1::smallint, s.account, s.first_seq, s.last_seq, s.ms, s.seq, s.events
+FROM :rows
+ON CONFLICT (shard, account, last_seq) DO NOTHING;
+
 -- name: operations
 -- Trading states, limits, mass cancels. An account's sequence is given by the engine, so a repeat is the same event.
 INSERT INTO operations (

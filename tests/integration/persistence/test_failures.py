@@ -38,6 +38,10 @@ async def assert_whole(database: Database, frames: Sequence[tuple[Entry, Entry]]
     assert await database.fetch(counts) == [{"count": orders, "filled": 2 * trades, "lots": 20 * trades}]
     dense = "SELECT count(*), min(trade_number), max(trade_number) FROM executions"
     assert await database.fetch(dense) == [{"count": trades, "min": 1, "max": trades}]
+    told = """SELECT sum(events) AS events, sum(newest) AS newest FROM (
+                  SELECT sum(last_seq - first_seq + 1) AS events, max(last_seq) AS newest
+                  FROM account_events GROUP BY account) AS accounts"""
+    assert await database.fetch(told) == [{"events": orders + 2 * trades, "newest": orders + 2 * trades}]
     archived = "SELECT count(*) AS n FROM command_frames WHERE engine_time_ns IS NOT NULL"
     assert await database.value(archived) == len(frames)
     assert await database.value("SELECT count(*) FROM dead_letters") == 0

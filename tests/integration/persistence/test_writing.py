@@ -13,7 +13,9 @@ import orjson
 import pytest
 
 from gateway.instruments import Grid
+from ordergate.log.v1.event_frame_pb2 import EventFrame
 from ordergate.v1 import event_pb2, failure_pb2, order_pb2
+from ordergate.v1.order_events_service_pb2 import FollowResponse
 from persistence.streams import ZERO, LogId
 from tests.integration.persistence.conftest import stop
 from tests.unit.persistence.frames import (
@@ -285,12 +287,37 @@ async def test_large_and_small_batches_write_the_same(sidecar: Sidecar, log: Log
             [
                 await database.fetch("SELECT * FROM orders ORDER BY order_id"),
                 await database.fetch("SELECT * FROM executions ORDER BY trade_number"),
+                await database.fetch("SELECT * FROM account_events ORDER BY account, last_seq"),
                 await database.fetch("SELECT * FROM command_frames ORDER BY ms"),
             ]
         )
-        await database.fetch("TRUNCATE orders, executions, command_frames, persister_offsets")
+        await database.fetch("TRUNCATE orders, executions, account_events, command_frames, persister_offsets")
     assert len(tables[0][0]) == 1200
     assert tables[0] == tables[1]
+
+
+async def test_events_are_archived_as_clients_get_them(sidecar: Sidecar, log: Log, database: Database) -> None:
+    """After any sequence of an account its next events are found by the key, without a gap and byte for byte."""
+    frames = list(flow(20, 30))
+    log.commands(*(c for c, _ in frames))
+    log.events(*(e for _, e in frames))
+    sidecar.start(batch_rows_max=400)
+    await database.until_persisted(frames[-1][0].id, frames[-1][1].id)
+    sent: dict[str, list[bytes]] = {}
+    for _, entry in frames:
+        frame = EventFrame.FromString(entry.frame or b"")
+        for part in frame.account_events:
+            events = FollowResponse.FromString(part.events).events
+            sent.setdefault(frame.accounts[part.account_index], []).extend(e.SerializeToString() for e in events)
+    after = "SELECT * FROM account_events WHERE shard = 0 AND account = $1 AND last_seq > $2 ORDER BY last_seq"
+    for account, expected in sent.items():
+        for seq in (0, 7, len(expected) - 1, len(expected)):
+            rows = await database.fetch(after, account, seq)
+            found = [e for row in rows for e in FollowResponse.FromString(row["events"]).events if e.seq > seq]
+            assert [e.SerializeToString() for e in found] == expected[seq:]
+            assert all(row["last_seq"] == row["first_seq"] + row["events"].count(b"order-") // 2 - 1 for row in rows)
+    ids = {(row["ms"], row["seq"]) for row in await database.fetch("SELECT ms, seq FROM account_events")}
+    assert ids == {e.id for _, e in frames}
 
 
 @pytest.mark.parametrize(("notional", "lots"), [(20_000, 3), (1, 8), (10**25 + 7, 10**7 - 3), (5, 16), (3, 2)])
@@ -367,6 +394,7 @@ async def test_replaying_the_whole_log_changes_nothing(sidecar: Sidecar, log: Lo
         rows = [
             await database.fetch("SELECT * FROM orders ORDER BY order_id"),
             await database.fetch("SELECT * FROM executions ORDER BY trade_number"),
+            await database.fetch("SELECT * FROM account_events ORDER BY account, last_seq"),
             await database.fetch("SELECT * FROM command_frames ORDER BY ms"),
         ]
         assert before is None or rows == before

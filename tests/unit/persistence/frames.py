@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from ordergate.log.v1.command_frame_pb2 import CommandFrame
 from ordergate.log.v1.event_frame_pb2 import EventFrame, Terms
 from ordergate.v1.event_pb2 import OrderEvent
 from ordergate.v1.order_events_service_pb2 import FollowResponse
+from ordergate.v1.order_pb2 import Order
 from persistence.streams import Entry, LogId
 
 if TYPE_CHECKING:
@@ -164,6 +166,30 @@ class Events:
         part.count += 1
         part.events += FollowResponse(events=[event]).SerializeToString()
 
+    def told(self) -> None:
+        """Gives the accounts their events, as long as the engine's: of what stands in the columns so far."""
+        frame = self.frame
+        for place, (index, event_seq) in enumerate(zip(frame.account_index, frame.seqs, strict=True)):
+            part = next((p for p in frame.account_events if p.account_index == index), None)
+            part = part or frame.account_events.add(account_index=index, first_seq=event_seq)
+            order = Order(
+                order_id=str(uuid.UUID(bytes=frame.order_ids[16 * place : 16 * place + 16])),
+                account=frame.accounts[index],
+                client_order_id=f"order-{place}",
+                symbol="ACME",
+                quantity="10",
+                limit_price="10.00",
+                status=frame.statuses[place],
+                version=frame.versions[place],
+            )
+            order.created_at.FromNanoseconds(self.engine_time_ns)
+            order.queued_at.FromNanoseconds(self.engine_time_ns)
+            order.updated_at.FromNanoseconds(self.engine_time_ns)
+            event = OrderEvent(seq=event_seq, kind=frame.kinds[place], command_id=f"order-{place}", order=order)
+            event.engine_at.FromNanoseconds(self.engine_time_ns)
+            part.count += 1
+            part.events += FollowResponse(events=[event]).SerializeToString()
+
     def trade(
         self, number: int, maker: int, taker: int, *, symbol: str = "ACME", price: int = 1000, quantity: int = 10
     ) -> None:
@@ -206,6 +232,7 @@ def flow(frames: int, per_frame: int, *, run: str = "r", accounts: int = 8) -> I
                     leg = {"status": FILLED, "executed": 10, "leaves": 0, "version": 2, "notional": "10000"}
                     legs.append(events.add(FILL, f"acct-{leg_owner}", leg_key, seqs[leg_owner], command=place, **leg))
                 events.trade(trades, *legs)
+        events.told()
         ms = T0_NS // 1_000_000 + number
         yield commands.entry(ms), events.entry(ms)
 
