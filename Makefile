@@ -112,6 +112,10 @@ engine-check: engine-test  ## The engine under sanitizers and fuzzers; FUZZ_SECO
 	@.ci/setup.sh fuzzers
 	cd engine && cmake --preset fuzz -DFUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) && cmake --build --preset fuzz
 
+.PHONY: faults
+faults: ready  ## Load a private stack, kill and cut what it is made of, prove that nothing is lost; SECONDS=120 SEED=1
+	@$(BIN)/python -m tests.faults --seconds $(or $(SECONDS),120) --seed $(or $(SEED),1) $(ARGS)
+
 .PHONY: lint
 lint: python  ## ruff, buf, import-linter, clang-format
 	$(BIN)/ruff check

@@ -13,7 +13,7 @@ GRPCURL_VERSION=v1.9.3
 REDIS_MIN=7
 POSTGRES_MIN=14
 PACKAGES="g++ cmake ninja-build pkg-config libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
-  libtomlplusplus-dev libcli11-dev libssl-dev libgtest-dev python3-venv redis-tools"
+  libtomlplusplus-dev libcli11-dev libssl-dev libgtest-dev python3-venv redis-tools libfaketime"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }

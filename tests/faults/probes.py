@@ -1,0 +1,57 @@
+"""Probes: small orders at each ack level all the time, which tell how long a fault was felt."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway.client import AckLevel, Side, TimeInForce, new_order
+from tests.faults.clients import attempt
+from tests.faults.history import What
+
+if TYPE_CHECKING:
+    from tests.faults.clients import World
+
+LEVELS = (AckLevel.QUEUED, AckLevel.ENGINE, AckLevel.PERSISTED)
+PERIOD_S = 0.25
+_TIMEOUT_S = 5.0
+_UNDER_WAY_MAX = 24
+
+
+class Probe:
+    """Orders of one ack level, one every `PERIOD_S`, whether the one before was answered or not."""
+
+    def __init__(self, level: AckLevel, world: World) -> None:
+        self.name = f"probe-{level.name.lower()}"
+        self._level = level
+        self._world = world
+        self._recorder = world.recorder(self.name)
+        self.answered: list[tuple[float, float]] = []
+        """When each order that was acknowledged at the level was sent, and when it was acknowledged."""
+
+    async def run(self) -> None:
+        """Probes until the world stops, and waits for the last answers."""
+        count = 0
+        async with self._world.client(self.name, _TIMEOUT_S) as client, asyncio.TaskGroup() as group:
+            under_way: set[asyncio.Task[None]] = set()
+            while not self._world.stopping.is_set():
+                if len(under_way) < _UNDER_WAY_MAX:
+                    count += 1
+                    task = group.create_task(self._one(client, count))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+                await asyncio.sleep(PERIOD_S)
+
+    async def _one(self, client, count: int) -> None:
+        command = new_order(
+            symbol="BUND", side=Side.BUY, quantity=1, price="1.000", time_in_force=TimeInForce.IOC, account=self.name,
+            command_id=f"{self.name}-{count}", ack_level=self._level,
+        )  # fmt: skip
+        began = self._world.clock()
+        if await attempt(client, "new", command, self.name, self._recorder) is What.OK:
+            self.answered.append((began, self._world.clock()))
+
+    def recovered_s(self, since: float) -> float | None:
+        """Time from `since` to the first acknowledgement of an order sent after it; None if there was none."""
+        times = [answered for sent, answered in self.answered if sent >= since]
+        return min(times) - since if times else None
