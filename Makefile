@@ -116,6 +116,10 @@ engine-check: engine-test  ## The engine under sanitizers and fuzzers; FUZZ_SECO
 faults: ready  ## Load a private stack, kill and cut what it is made of, prove that nothing is lost; SECONDS=120 SEED=1
 	@$(BIN)/python -m tests.faults --seconds $(or $(SECONDS),120) --seed $(or $(SEED),1) $(ARGS)
 
+.PHONY: faults-selftest
+faults-selftest: ready  ## Plant known defects, one at a time: the checker of `make faults` must catch each
+	@$(BIN)/python -m tests.faults.selftest $(ARGS)
+
 .PHONY: lint
 lint: python  ## ruff, buf, import-linter, clang-format
 	$(BIN)/ruff check

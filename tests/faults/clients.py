@@ -45,8 +45,6 @@ _OPEN_MAX = 150
 """Orders that one trader leaves open; beyond it it cancels."""
 _PATIENCE_S = 600.0
 """Clients outlive every fault: a run has its own end."""
-_AGAIN_S = 0.3
-"""Pause before what is UNKNOWN is sent again."""
 
 
 @dataclass(slots=True)
@@ -60,6 +58,8 @@ class World:
     clock: Callable[[], float]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nothing new is to be sent."""
+    retry_s: float = 0.3
+    """Pause before what is UNKNOWN is sent again."""
     poisoned: bool = False
     """True while rows with `POISON_TAG` are to be made."""
     problems: list[str] = field(default_factory=list)
@@ -214,7 +214,7 @@ class SessionTrader:
         if unknown:
             self._doubtful.add(ack.command_id)
         if ack.command_id in self._doubtful:
-            asyncio.get_running_loop().call_later(_AGAIN_S, self._again.append, ack.command_id)
+            asyncio.get_running_loop().call_later(self._world.retry_s, self._again.append, ack.command_id)
         else:
             self._pending.pop(ack.command_id)
 
@@ -266,7 +266,7 @@ class UnaryTrader:
             doubtful = doubtful or what is What.UNKNOWN
             if what is What.OK or not doubtful:
                 return
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(self._world.retry_s)
 
 
 async def attempt(client: OrderClient, op: str, command: Command, account: str, recorder: Recorder) -> What:

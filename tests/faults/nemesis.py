@@ -90,6 +90,7 @@ class Nemesis:
             "poison": self._poison,
             "silent": self._silence,
             "clock": self._jump,
+            "evict": self._evict,
         }
         what = await act[verb](fault, target)
         if what is None:
@@ -188,6 +189,17 @@ class Nemesis:
         await asyncio.sleep(fault.lasts_s)
         await self._limit_memory(MEMORY)
         return f"maxmemory {used} for {fault.lasts_s} s"
+
+    async def _evict(self, fault: Fault, _: str) -> str:
+        """What allkeys-lru does at the memory limit. Only for the self-test: a gateway refuses to start with it."""
+        async with _redis(self._rig) as client:
+            await client.config_set("maxmemory-policy", "allkeys-lru")
+            await client.config_set("maxmemory", (await client.info("memory"))["used_memory"] - 2**20)
+        await asyncio.sleep(fault.lasts_s)
+        async with _redis(self._rig) as client:
+            await client.config_set("maxmemory-policy", "volatile-lru")
+        await self._limit_memory(MEMORY)
+        return f"allkeys-lru at the memory limit for {fault.lasts_s} s"
 
     async def _limit_memory(self, limit: str) -> None:
         for _ in range(_TRIES):

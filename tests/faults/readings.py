@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from redis.asyncio import Redis
 
+from gateway.client.views import event_view
 from gateway.instruments import load_instruments
 from gateway.streams import Keys
 from ordergate.log.v1 import command_frame_pb2 as log_pb
+from ordergate.v1.order_entry_service_pb2 import SessionResponse
 from tests.faults.evidence import Command, Database, Evidence, Letter, LogId, OrderRow, Trade
-from tests.faults.history import plain
+from tests.faults.history import plain, told
 from tests.faults.replay import (
     Frame,
     ReplayFailed,
@@ -35,6 +37,8 @@ from tests.faults.replay import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from tests.faults.history import Told
 
 _PAGE = 500
 
@@ -90,10 +94,21 @@ async def read_database(connection: Any) -> Database:
         trades=[Trade(*(_value(value) for value in row)) for row in await connection.fetch(_TRADES)],
         letters=[Letter(x["stream"], LogId(x["ms"], x["seq"]), x["index"], x["error"]) for x in letters],
     )
+    database.events = await _read_events(connection)
     if offset is not None:
         database.commands_upto = LogId(offset["commands_ms"], offset["commands_seq"])
         database.events_upto = LogId(offset["events_ms"], offset["events_seq"])
     return database
+
+
+async def _read_events(connection: Any) -> list[Told]:
+    """The accounts' events that Postgres keeps; a row whose range is not that of its events is not read rightly."""
+    found: list[Told] = []
+    for row in await connection.fetch("SELECT * FROM account_events WHERE shard = 0 ORDER BY account, last_seq"):
+        views = SessionResponse.FromString(row["events"]).events
+        assert [view.seq for view in views] == list(range(row["first_seq"], row["last_seq"] + 1))
+        found += [told(row["account"], event_view(view)) for view in views]
+    return found
 
 
 def _value(value: Any) -> Any:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.streams import Keys
-from tests.faults.checker import check
+from tests.faults.checker import Finding, check
 from tests.faults.clients import Follower, SessionTrader, UnaryTrader, World
 from tests.faults.history import read_histories
 from tests.faults.nemesis import Nemesis
@@ -51,6 +51,8 @@ class Scenario:
     rig: RigOptions = field(default_factory=RigOptions)
     rate: float = 40.0
     """Commands per second of each session."""
+    retry_s: float = 0.3
+    """Pause of clients before what is UNKNOWN is sent again."""
     settle_s: float = 90.0
     """Longest time for everything to recover after the last fault."""
 
@@ -110,6 +112,7 @@ class Run:
             self._say(f"{self._clock():5.1f} s  the stack serves; histories and logs are in {self.rig.root}")
             accounts = [*TRADER_NAMES, *(f"probe-{level.name.lower()}" for level in LEVELS)]
             world = World(self.rig.address, self.rig.token(accounts), self.rig.root / "history", self._clock)
+            world.retry_s = self._scenario.retry_s
             return await self._drive(world)
         finally:
             await self.rig.stop()
@@ -215,9 +218,9 @@ class Run:
             self.rig.instruments, record, self.rig.engine_options,
         )  # fmt: skip
         evidence = await read_evidence(places)
-        evidence.faults += [("lost", problem) for problem in self._problems]
         self._say(f"{self._clock():5.1f} s  checking")
         verdict = check(read_histories(world.folder), evidence)
+        verdict.findings += [Finding("lost", "run", problem) for problem in self._problems]
         injected: dict[str, int] = {}
         recoveries: dict[str, list[float]] = {}
         by_level = {probe.name: probe for probe in probes}
