@@ -22,12 +22,12 @@ from gateway.client.commands import (
     order_key,
 )
 from gateway.client.cursors import CursorMap
-from gateway.client.errors import OrdergateError, OutcomeUnknown, Unavailable, error_of_rpc
+from gateway.client.errors import OrdergateError, OutcomeUnknown, Unavailable, doubt_ack, error_of_rpc, in_doubt
 from gateway.client.follow import follow
 from gateway.client.session import Session, SessionOptions
 from gateway.client.stream import open_call
 from gateway.client.views import Ack, Order, OrderEvent, accepted, ack_view, order_view
-from ordergate.v1.order_entry_service_pb2 import CheckRequest, SubmitBatchRequest, SubmitRequest
+from ordergate.v1.order_entry_service_pb2 import CheckRequest, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest
 from ordergate.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
 from ordergate.v1.order_events_service_pb2_grpc import OrderEventsServiceStub
 from ordergate.v1.order_query_service_pb2 import GetOrderRequest
@@ -210,15 +210,23 @@ class OrderClient:
         """One unary call, tried again while that can help and the time lasts."""
         deadline = time.monotonic() + self._timeout_s
         backoff = Backoff(self._timeout_s)
+        doubtful = False
         while True:
             left_s = max(deadline - time.monotonic(), 0.001)
             try:
-                return await method(request, timeout=left_s, metadata=await metadata_of(self._token))
+                response = await method(request, timeout=left_s, metadata=await metadata_of(self._token))
             except grpc.aio.AioRpcError as failure:
                 error = error_of_rpc(failure, command_id)
+                if doubtful:
+                    error = in_doubt(error)
+                doubtful = isinstance(error, OutcomeUnknown) and bool(command_id)
                 delay_s = backoff.next_delay_s(error.retry_after or 0.0) if _may_retry(error) else None
                 if delay_s is None or time.monotonic() + delay_s >= deadline:
                     raise error from None
+            else:
+                for ack in response.acks if doubtful and isinstance(response, SubmitBatchResponse) else ():
+                    doubt_ack(ack)
+                return response
             await asyncio.sleep(delay_s)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from ordergate.v1.command_pb2 import Ack
     from ordergate.v1.failure_pb2 import Failure
 
 DOMAIN = "ordergate"
@@ -186,6 +187,45 @@ def error_of_rpc(error: grpc.aio.AioRpcError, command_id: str = "") -> Ordergate
     return kind(
         text, reason=reason, disposition=disposition, field=field, retry_after=retry_after, command_id=command_id
     )
+
+
+SAME_EVERY_TIME = frozenset(
+    {
+        Reason.INVALID_FIELD,
+        Reason.UNIMPLEMENTED,
+        Reason.UNKNOWN_SYMBOL,
+        Reason.PRICE_INCREMENT,
+        Reason.LOT_SIZE,
+        Reason.TOO_MANY_COMMANDS,
+    }
+)
+"""Refusals for what the command says: every attempt gets them, so none can have had an effect."""
+
+
+def in_doubt(error: OrdergateError) -> OrdergateError:
+    """What the refusal of a command means, of which an earlier attempt has an unknown outcome.
+
+    NOT_APPLIED tells of the last attempt alone. The one before may have been stored: the command's outcome is unknown.
+    """
+    if isinstance(error, OutcomeUnknown | AckTimeout) or error.reason in SAME_EVERY_TIME:
+        return error
+    return OutcomeUnknown(
+        f"an attempt before may have been stored, the last was refused: {error.text}",
+        reason=error.reason,
+        disposition=Disposition.UNKNOWN,
+        field=error.field,
+        retry_after=error.retry_after,
+        command_id=error.command_id,
+    )
+
+
+def doubt_ack(ack: Ack) -> None:
+    """The same for an ack: its failure says UNKNOWN from here on, unless it would have been refused every time."""
+    failure = ack.failure
+    refused = failure.disposition == Disposition.NOT_APPLIED.value and not ack.level
+    if refused and Reason(failure.reason) not in SAME_EVERY_TIME:
+        failure.disposition = Disposition.UNKNOWN.value  # type: ignore[assignment]
+        failure.text = f"an attempt before may have been stored, the last was refused: {failure.text}"
 
 
 def _class_of(reason: Reason, disposition: Disposition, fallback: type[OrdergateError]) -> type[OrdergateError]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.client.errors import doubt_ack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -100,6 +103,8 @@ class Outbox:
         self._sole_account = ""
         self._owed: dict[tuple[str, str], _Owed] = {}
         self._unsent: deque[bytes] = deque()
+        self._doubtful: set[tuple[str, str]] = set()
+        """Commands that were sent over a stream which was lost before their ack."""
 
     def __len__(self) -> int:
         """Commands without an ack, sent or not."""
@@ -115,6 +120,8 @@ class Outbox:
         self.commands_max = max(commands_max, 1)
         self.bytes_max = bytes_max
         self._sole_account = accounts[0] if len(accounts) == 1 else ""
+        sent = len(self._owed) - len(self._unsent)
+        self._doubtful.update(islice(self._owed, sent))
         self._unsent = deque(owed.encoded for owed in self._owed.values())
 
     def add(self, commands: Sequence[Command]) -> AckBatch:
@@ -153,9 +160,15 @@ class Outbox:
         return b"".join(parts)
 
     def settle(self, acks: Iterable[Ack]) -> None:
-        """Takes acks. One that belongs to no command (an ack given twice) changes nothing."""
-        owed = self._owed
+        """Takes acks. One that belongs to no command (an ack given twice) changes nothing.
+
+        A refusal of what was sent before over a lost stream says UNKNOWN from here on: that one may have been stored.
+        """
+        owed, doubtful = self._owed, self._doubtful
         for ack in acks:
+            if doubtful and (key := (ack.command_id, ack.account)) in doubtful:
+                doubtful.discard(key)
+                doubt_ack(ack)
             entry = owed.pop((ack.command_id, ack.account), None) or self._find(ack)
             if entry is not None:
                 entry.batch.settle(entry.place, ack)
@@ -166,6 +179,7 @@ class Outbox:
             batch.fail(error)
         self._owed.clear()
         self._unsent.clear()
+        self._doubtful.clear()
 
     def _find(self, ack: Ack) -> _Owed | None:
         """The command of an ack whose account the server did not tell, because the command was malformed."""

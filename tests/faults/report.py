@@ -40,7 +40,7 @@ def show(console: Console, outcome: Outcome, rerun: str) -> None:
 
 
 def _faults(outcome: Outcome) -> Table:
-    table = Table(title="Faults, and the time to the next acknowledgement after each (s)", title_justify="left")
+    table = Table(title="Faults, and seconds until orders were acknowledged again", title_justify="left")
     table.add_column("fault")
     for name in ("injected", "min", "p50", "max"):
         table.add_column(name, justify="right")

@@ -30,14 +30,11 @@ if TYPE_CHECKING:
     from tests.faults.plan import Fault
 
 TRADER_NAMES = ("session-1", "session-2", "session-3", "unary-1", "unary-2")
-_LEVEL_OF = {
-    "persister": "PERSISTED",
-    "postgres": "PERSISTED",
-    "poison": "PERSISTED",
-    "relay": "ENGINE",
-    "engine": "ENGINE",
+_FELT_AT = {
+    "PERSISTED": ("persister", "kill postgres", "stop postgres", "postgres connections", "poison"),
+    "ENGINE": ("relay", "engine"),
 }
-"""Ack level at which a fault of something is felt; all others are felt at QUEUED."""
+"""Words of faults that are felt at an ack level; all others are felt at QUEUED."""
 PROGRESS_S = 5.0
 
 
@@ -226,7 +223,7 @@ class Run:
         by_level = {probe.name: probe for probe in probes}
         for kind, since in nemesis.felt:
             injected[kind] = injected.get(kind, 0) + 1
-            level = next((x for word, x in _LEVEL_OF.items() if word in kind), "QUEUED")
+            level = next((x for x, words in _FELT_AT.items() if any(w in kind for w in words)), "QUEUED")
             took = by_level[f"probe-{level.lower()}"].recovered_s(since)
             if took is not None:
                 recoveries.setdefault(kind, []).append(took)

@@ -199,6 +199,9 @@ class _Entry(OrderEntryServiceServicer):
     async def SubmitBatch(self, request: Any, context: Any) -> order_entry_service_pb2.SubmitBatchResponse:
         await self._gateway.enter(context)
         acks = [self._gateway.log.append(command) for command in request.commands]
+        for ack, refusal in zip(acks, self._gateway.ack_failures, strict=False):
+            ack.level = command_pb2.ACK_LEVEL_UNSPECIFIED
+            ack.failure.CopyFrom(refusal.failure())
         return order_entry_service_pb2.SubmitBatchResponse(acks=acks)
 
     async def Check(self, request: Any, context: Any) -> order_entry_service_pb2.CheckResponse:
@@ -250,6 +253,8 @@ class FakeGateway:
         self.silent = False
         self.told = 0
         self.refusals: list[OrdergateError | grpc.StatusCode] = []
+        self.ack_failures: list[OrdergateError] = []
+        """What acks of a batch say, one for each command."""
         self.go_away_after = 0
         self.go_away_reason = failure_pb2.REASON_DRAINING
         never: Callable[[], bool] = lambda: False  # noqa: E731

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.client import OrdergateError, Side, new_order
+from gateway.client import Disposition, OrdergateError, Side, new_order
 from gateway.client.outbox import Outbox
+from gateway.errors import InvalidField, QueueFull
 from ordergate.v1.command_pb2 import Ack, Command
 from ordergate.v1.order_entry_service_pb2 import SessionRequest
 
@@ -52,6 +53,24 @@ def test_messages_keep_to_the_server_s_limit_and_the_window(window: int, command
     box = outbox(window, commands_max)
     box.add(orders(*"abcde"))
     assert [len(frame) for frame in sent(box)] == frames
+
+
+def test_a_refusal_of_what_was_sent_over_a_lost_stream_says_that_the_outcome_is_unknown() -> None:
+    box = outbox(window=4)
+    batch = box.add(orders("sent", "malformed", "waiting"))
+    box.take_frame()
+    box.take_frame()
+    box.granted(1000, 1 << 20, ["only"])  # a new stream
+    box.settle(
+        [
+            Ack(command_id="sent", account="only", failure=QueueFull("full").failure()),
+            Ack(command_id="malformed", account="only", failure=InvalidField("account", "wrong").failure()),
+            Ack(command_id="waiting", account="only", failure=QueueFull("full").failure()),
+        ]
+    )
+    told = [Disposition(ack.failure.disposition) for ack in batch.acks if ack is not None]
+    assert told == [Disposition.UNKNOWN, Disposition.NOT_APPLIED, Disposition.NOT_APPLIED]
+    assert len(box) == 0
 
 
 def test_messages_keep_to_the_server_s_bytes() -> None:

@@ -90,6 +90,36 @@ async def test_a_submit_without_an_answer_in_time_has_an_unknown_outcome(gateway
     assert caught.value.disposition == Disposition.UNKNOWN
 
 
+@pytest.mark.parametrize("refusal", [server.QueueFull("full"), server.Draining(), server.Stale("late")], ids=str)
+async def test_a_refusal_after_an_attempt_of_unknown_outcome_leaves_it_unknown(
+    gateway: FakeGateway, refusal: server.OrdergateError
+) -> None:
+    def lose() -> bool:
+        gateway.refusals = [refusal] * 100
+        return True
+
+    gateway.lose_after_store = lose
+    async with OrderClient(gateway.address, token=TOKEN, timeout_s=0.7) as client:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await submit(client)
+    assert [command.command_id for command in gateway.log.commands] == ["c1"]
+    assert (caught.value.disposition, caught.value.command_id) == (Disposition.UNKNOWN, "c1")
+    assert caught.value.reason == refusal.reason
+
+
+async def test_a_batch_whose_second_attempt_is_refused_leaves_its_commands_unknown(
+    client: OrderClient, gateway: FakeGateway
+) -> None:
+    gateway.refusals = [grpc.StatusCode.UNKNOWN]
+    gateway.ack_failures = [server.QueueFull("full"), server.InvalidField("account", "malformed")]
+    commands = [new_order(symbol="X", side=Side.BUY, quantity=1, price=1, account="alpha") for _ in range(2)]
+    full, malformed = await client.submit_batch(commands)
+    assert full.failure is not None
+    assert malformed.failure is not None
+    assert (full.failure.disposition, full.failure.reason) == (Disposition.UNKNOWN, Reason.QUEUE_FULL)
+    assert malformed.failure.disposition == Disposition.NOT_APPLIED
+
+
 @pytest.mark.parametrize(
     ("refusal", "error", "reason"),
     [
