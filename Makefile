@@ -120,6 +120,10 @@ faults: ready  ## Load a private stack, kill and cut what it is made of, prove t
 faults-selftest: ready  ## Plant known defects, one at a time: the checker of `make faults` must catch each
 	@$(BIN)/python -m tests.faults.selftest $(ARGS)
 
+.PHONY: recovery
+recovery: ready  ## Takeovers, an engine's restart and a client's resume, timed on this machine, beside their goals
+	@$(BIN)/python -m tests.faults.recovery $(ARGS)
+
 .PHONY: lint
 lint: python  ## ruff, buf, import-linter, clang-format
 	$(BIN)/ruff check

@@ -139,17 +139,8 @@ class Nemesis:
         if target == "relay":
             return await self._rig.relay_holder()
         if target == "persister":
-            return self._rig.pid(await asyncio.to_thread(self._active_persister))
+            return self._rig.pid(await asyncio.to_thread(active_persister, self._rig))
         return self._rig.pid(target)
-
-    def _active_persister(self) -> str:
-        """Which one has the shard, by what it last said."""
-        for name in PERSISTERS:
-            log = (self._rig.home.log / f"{name}.log").read_text(errors="replace")
-            words = re.findall(r"\b(active|standby|persister stopped|interrupted)\b", log)
-            if words and words[-1] == "active":
-                return name
-        return PERSISTERS[0]
 
     async def _cut(self, fault: Fault, target: str) -> str:
         name, link = self._link(fault, target)
@@ -270,6 +261,16 @@ class Nemesis:
         await asyncio.sleep(fault.lasts_s)
         self._rig.set_clock(0)
         return f"clock of {GATEWAYS[1]} {offset_s:+.0f} s for {fault.lasts_s} s"
+
+
+def active_persister(rig: Rig) -> str:
+    """Name of the persister that has the shard, by what it last said."""
+    for name in PERSISTERS:
+        log = (rig.home.log / f"{name}.log").read_text(errors="replace")
+        words = re.findall(r"\b(active|standby|persister stopped|interrupted)\b", log)
+        if words and words[-1] == "active":
+            return name
+    return PERSISTERS[0]
 
 
 def _one_of(choices: Sequence[Any], fault: Fault) -> Any:

@@ -59,6 +59,10 @@ class RigOptions:
     persister_environ: dict[str, str] = field(default_factory=dict)
     home: Path | None = None
     """Folder of the run; None for a new one in /tmp."""
+    proxied: bool = True
+    """False: no proxies between the services; clients still have theirs."""
+    snapshot_every: int = 20_000
+    """Commands between two snapshots of the engine."""
 
 
 class Rig:
@@ -120,7 +124,10 @@ class Rig:
         await self._open_links()
         data, log = self.root / "engine", self.home.log / "engine.log"
         engine = services.engine_program(self.binary, self.engine_socket, self.instruments, data, log)
-        engine = replace(engine, argv=[*engine.argv, "--snapshot-every", "20000", *self._options.engine_options])
+        engine = replace(
+            engine,
+            argv=[*engine.argv, "--snapshot-every", str(self._options.snapshot_every), *self._options.engine_options],
+        )
         persisters = [self._persister(name) for name in PERSISTERS]
         await self._supervisor.start([Process(engine), Process(persisters[0])])
         await self._supervisor.start([Process(persisters[1]), *(Process(self._gateway(name)) for name in GATEWAYS)])
@@ -200,9 +207,14 @@ class Rig:
 
     def _settings(self, name: str) -> dict[str, str]:
         folder = self._link(name)
+        redis, postgres = (
+            f"unix://{folder}/redis.sock?db=0",
+            f"postgresql://{USER}@/{DATABASE}?host={quote(str(folder))}",
+        )
+        proxied = self._options.proxied
         return {
-            "ORDERGATE_REDIS_URL": f"unix://{folder}/redis.sock?db=0",
-            "ORDERGATE_POSTGRES_DSN": f"postgresql://{USER}@/{DATABASE}?host={quote(str(folder))}",
+            "ORDERGATE_REDIS_URL": redis if proxied else self.redis_url,
+            "ORDERGATE_POSTGRES_DSN": postgres if proxied else self.postgres_dsn,
             "ORDERGATE_INSTRUMENTS": str(self.instruments),
         }
 
@@ -212,15 +224,16 @@ class Rig:
         return replace(program, name=name)
 
     def _gateway(self, name: str):
+        faked = self.faketime if name == GATEWAYS[1] and self._options.proxied else None
         environ = self._settings(name) | {
             "ORDERGATE_LISTEN": f"127.0.0.1:{self._ports[name]}",
-            "ORDERGATE_ENGINE": f"unix:{self._link(name)}/engine.sock",
+            "ORDERGATE_ENGINE": f"unix:{self._link(name) if self._options.proxied else self.home.run}/engine.sock",
             "ORDERGATE_TOKEN_SECRET_FILE": str(self.home.token_key()),
-            # Small, so that a reader that stops for a few seconds is moved to the log.
-            "ORDERGATE_STREAM_BUFFER_BYTES": "65536",
         }
-        if name == GATEWAYS[1] and self.faketime:
-            environ |= {"LD_PRELOAD": self.faketime, "FAKETIME_TIMESTAMP_FILE": str(self.clock_file)}
+        if self._options.proxied:  # small, so that a reader that stops for a few seconds is moved to the log
+            environ["ORDERGATE_STREAM_BUFFER_BYTES"] = "65536"
+        if faked:
+            environ |= {"LD_PRELOAD": faked, "FAKETIME_TIMESTAMP_FILE": str(self.clock_file)}
             environ |= {"FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         environ |= self._options.gateway_environ
         program = services.gateway_program(self.home.log / f"{name}.log", environ, services.ORDER_ENTRY)

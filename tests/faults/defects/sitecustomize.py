@@ -49,14 +49,18 @@ def trim_by_length(queue: ModuleType) -> None:
 
 
 def _change_client(queue: ModuleType, change: Callable[[Any], None]) -> None:
-    open_producer = queue.open_producer
+    """Every connection of a worker's queue is made with `change`."""
+    begin = queue.CommandQueue.__init__
 
-    def opened(*args: Any, **options: Any) -> Any:
-        client = open_producer(*args, **options)
-        change(client)
-        return client
+    def init(self: Any, shard: int, connect: Callable[[], Any], **options: Any) -> None:
+        def changed() -> Any:
+            client = connect()
+            change(client)
+            return client
 
-    queue.open_producer = opened  # type: ignore[attr-defined]
+        begin(self, shard, changed, **options)
+
+    queue.CommandQueue.__init__ = init
 
 
 def commit_offset_first(writer: ModuleType) -> None:
