@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-ENGINE_SOURCES = $(shell git ls-files '*/engine/*.cc' '*/engine/*.h' 'engine/*.cc' 'engine/*.h' 2>/dev/null)
+ENGINE_SOURCES = $(shell git ls-files '*/engine/*.cc' '*/engine/*.h' 'engine/*.cc' 'engine/*.h' \
+  'bench/load/*.cc' 'bench/load/*.h' 2>/dev/null)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 export PATH := $(CURDIR)/.ordergate/tools/bin:$(PATH)
 
@@ -71,6 +72,10 @@ tape-replay:
 	+@cmake --build build/engine --target engine_tape >&2
 	+@$(BIN)/python -m bench.tape.core build/engine/bench/engine_tape $(FILE) || \
 	  { status=$$?; [ $$status = 1 ] && touch $(TAPE_DIFFERS) || exit $$status; }
+
+.PHONY: load
+load: build/engine/build.ninja  ## Build the load tool, build/engine/load/ordergate-load (--help)
+	@cmake --build build/engine --target ordergate-load
 
 WORKLOADS := build/workload
 

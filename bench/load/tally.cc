@@ -1,0 +1,13 @@
+#include "tally.h"
+
+#include <ctime>
+
+namespace ordergate::load {
+
+std::int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace ordergate::load
