@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
+from gateway.database import DatabaseUnavailable
 from gateway.engine import EngineChannels
 from gateway.instruments import load_instruments
 from gateway.lease import Lease, LeaseLost
 from gateway.redis_client import command, open_commands, open_producer, open_reader
+from gateway.relay_archive import Archive
 from gateway.relay_feed import LogBroken
 from gateway.relay_publisher import Fenced
 from gateway.relay_session import (
@@ -115,7 +117,9 @@ class Relay:
                 ]
                 lease = Lease(lease_client, keys, self._name, settings.lease_ttl_ms)
                 channels = await stack.enter_async_context(self._channels)
-                links = RelayLinks(reader, producer, plain, channels, lease)
+                archive = Archive(settings.postgres_dsn, keys.shard)
+                stack.push_async_callback(archive.close)
+                links = RelayLinks(reader, producer, plain, channels, lease, archive)
                 while await self._take(lease):
                     await self._lead(links)
         finally:
@@ -179,6 +183,8 @@ class Relay:
             except EngineGone as error:
                 self._down(f"engine: {error}", log.warning)
                 links.channels.rotate()
+            except DatabaseUnavailable as error:
+                self._down(f"the engine needs frames that only Postgres holds, and it fails: {error}", log.error)
             except (RedisError, OSError, Fenced) as error:
                 self._down(f"redis: {error}", log.warning)
             if session.caught_up:
@@ -221,6 +227,8 @@ class Relay:
             if await channels.answers(PROBE_TIMEOUT_S):
                 return "behind", waited
             return "down", f"the engine does not answer; {waited}"
+        if session.rebuilding:
+            return "behind", f"rebuilding the engine from Postgres, now at frame {session.rebuilding}"
         if not session.caught_up:
             return "behind", "catching up with the log"
         return "level", ""

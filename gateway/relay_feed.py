@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.redis_client import READ_BLOCK_MS, command
-from gateway.streams import FIELD_ENGINE_TIME, FIELD_FRAME, ZERO, Keys, LogId
+from gateway.relay_replay import LogBroken, Replay, entries, frame_of, recorded_time
+from gateway.streams import ZERO, Keys, LogId
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-Entry = tuple[LogId, dict[bytes, bytes]]
+    from gateway.relay_archive import Archive
+
+__all__ = ["CommandFeed", "Frame", "LogBroken", "LogState", "command_ids", "read_log_state", "require_command"]
 
 HELD_READ_FRAMES = 256
 """Frames read at once when asking which ones the engine still holds events of."""
-
-
-class LogBroken(Exception):
-    """Log, events and engine do not fit together. Nobody may go on before a person has looked at it."""
 
 
 @dataclass(slots=True)
@@ -102,29 +101,36 @@ class CommandFeed:
     """Reads the log after `after`, in order: first what is a replay, with recorded times, then live.
 
     Frames at or below `published` have been through an engine before; what it made of them is published, so this
-    engine must apply them at the same engine time. Those times are in the stream `times`, which holds one entry for
-    each command entry, under the same id.
+    engine must apply them at the same engine time (`gateway.relay_replay`).
     """
 
-    def __init__(self, reader: Redis, plain: Redis, keys: Keys, after: LogId, published: LogId) -> None:
+    def __init__(
+        self, reader: Redis, plain: Redis, keys: Keys, archive: Archive, *, after: LogId, published: LogId
+    ) -> None:
         self._reader = reader
-        self._plain = plain
         self._keys = keys
         self._published = published
+        self._replay = Replay(plain, archive, keys, after, published)
         self.position = after
         """Last frame read."""
         self.at_tail = False
         """True if the last read came to the end of the log."""
 
+    @property
+    def from_archive(self) -> bool:
+        """Whether the frames come from Postgres at the moment, because Redis has trimmed them."""
+        return self._replay.from_archive
+
     async def read(self, count: int) -> list[Frame]:
         """Up to `count` frames; waits a while if there are none and may then return none.
 
         Raises:
-            LogBroken: commands and engine times do not pair, or an entry can't be read.
+            LogBroken: commands and engine times do not pair, frames are missing, or an entry can't be read.
+            DatabaseUnavailable: frames are needed that only Postgres holds, and it does not answer.
             redis.exceptions.RedisError: the read failed and may be repeated.
         """
         if self.position < self._published:
-            return await self._read_replay(count)
+            return [self._frame(*recorded) for recorded in await self._replay.read(count)]
         # The first read asks without waiting, so that an empty tail is known at once.
         wait = ("BLOCK", READ_BLOCK_MS) if self.at_tail else ()
         reply = await command(
@@ -132,50 +138,9 @@ class CommandFeed:
         )
         found = entries(reply[0][1]) if reply else []
         self.at_tail = len(found) < count
-        return [self._frame(entry_id, fields, None) for entry_id, fields in found]
+        return [self._frame(entry_id, frame_of(entry_id, fields), None) for entry_id, fields in found]
 
-    async def _read_replay(self, count: int) -> list[Frame]:
-        span = (f"({self.position}", str(self._published), "COUNT", count)
-        pipeline = self._plain.pipeline(transaction=False)
-        pipeline.execute_command("XRANGE", self._keys.commands, *span)
-        pipeline.execute_command("XRANGE", self._keys.times, *span)
-        commands, times = (entries(reply) for reply in await pipeline.execute())
-        if [entry_id for entry_id, _ in commands] != [entry_id for entry_id, _ in times]:
-            raise LogBroken(self._unpaired(commands, times))
-        return [
-            self._frame(entry_id, fields, recorded_time(entry_id, time))
-            for (entry_id, fields), (_, time) in zip(commands, times, strict=True)
-        ]
-
-    def _unpaired(self, commands: list[Entry], times: list[Entry]) -> str:
-        for (command_id, _), (time_id, _) in zip(commands, times, strict=False):
-            if command_id < time_id:
-                return f"command frame {command_id} has no engine time, but a later one has"
-            if time_id < command_id:
-                return f"engine time {time_id} has no command frame"
-        return f"commands and engine times do not pair after {self.position}"
-
-    def _frame(self, entry_id: LogId, fields: dict[bytes, bytes], time_ns: int | None) -> Frame:
-        data = fields.get(FIELD_FRAME)
-        if data is None:
-            raise LogBroken(f"entry {entry_id} of {self._keys.commands} has no field f")
+    def _frame(self, entry_id: LogId, data: bytes, time_ns: int | None) -> Frame:
         frame = Frame(entry_id, self.position, data, time_ns)
         self.position = entry_id
         return frame
-
-
-def recorded_time(entry_id: LogId, fields: dict[bytes, bytes]) -> int:
-    """Engine time in an entry of the stream `times`.
-
-    Raises:
-        LogBroken: the entry has none.
-    """
-    raw = fields.get(FIELD_ENGINE_TIME, b"")
-    if not raw.isdigit():
-        raise LogBroken(f"the engine time of {entry_id} can't be read (field t)")
-    return int(raw)
-
-
-def entries(reply: Any) -> list[Entry]:
-    """Entries of a stream as redis-py gives them, with their ids read."""
-    return [(LogId.parse(raw), fields) for raw, fields in reply or ()]

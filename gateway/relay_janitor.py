@@ -1,4 +1,9 @@
-"""Trimming of the events stream: the oldest entries that Postgres holds, while the stream is larger than its window."""
+"""Trimming of the streams: only what nobody needs any more, never by length (P6).
+
+Two floors. Of `events`, the oldest entries that Postgres holds go while the stream is larger than its window, which
+is for clients that resume. Of `commands` and `times` everything goes that Postgres holds *and* that is in the engine's
+newest snapshot on disk: an engine starts from there, and one without a good snapshot from the archive.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,8 @@ from gateway.redis_client import command
 from gateway.streams import ZERO, LogId
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from redis.asyncio import Redis
 
     from gateway.streams import Keys
@@ -27,46 +34,95 @@ TRIM_ENTRIES_MAX = 1000
 NODE_ENTRIES = 200
 """A node of the stream is trimmed whole or not at all, and holds up to 100 entries by default."""
 ROUNDS_MAX = 64
-"""Weighings in one go."""
+"""Weighings, or trims, in one go."""
+
+# KEYS: commands, times, epoch. ARGV: our epoch, floor, most entries. A relay that was overtaken trims nothing: the
+# engine of its successor may stand at an older snapshot. It must work when the memory is full.
+_TRIM_LOG = """#!lua flags=allow-oom
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then
+  return 0
+end
+redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[2], 'LIMIT', ARGV[3])
+return redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[2], 'LIMIT', ARGV[3])
+"""
 
 
 class Janitor:
-    """Keeps the events stream within its window, and never touches what Postgres does not hold yet.
+    """Trims the streams of one shard during one session.
 
-    The bound is the hash `persisted`, which the persister writes after its commits, so that it may lag and never leads.
-    MINID keeps the entry at the bound: the stream always shows where its end is.
+    What Postgres holds is told by the hash `persisted`, which the persister writes after its commits, so that it may
+    lag and never leads. MINID keeps the entry at the bound: a stream always shows where its end is, and a reader that
+    stands there sees that it misses nothing.
     """
 
-    def __init__(self, client: Redis, keys: Keys, window_bytes: int) -> None:
+    def __init__(self, client: Redis, keys: Keys, window_bytes: int, snapshot: Callable[[], Awaitable[LogId]]) -> None:
+        """Makes a janitor that has looked at nothing yet.
+
+        Args:
+            client: for short commands.
+            keys: of the shard.
+            window_bytes: what the events stream may always take; 0: it is not trimmed.
+            snapshot: the frame of the engine's newest snapshot on disk; 0-0 if that is not known.
+        """
         self._client = client
         self._keys = keys
         self._window_bytes = window_bytes
+        self._snapshot = snapshot
         self.trimmed = 0
-        """Entries trimmed so far."""
+        """Events trimmed so far."""
+        self.trimmed_commands = 0
+        """Command frames trimmed so far."""
+        self.floor = ZERO
+        """Frame up to which the engine and Postgres have everything, as last seen."""
+        self._log_floor = ZERO
         self._grown = GROWTH_BYTES
 
     def grew(self, size: int) -> None:
         """Tells that `size` bytes of events were published."""
         self._grown += size
 
-    async def run(self) -> None:
+    async def run(self, epoch: int) -> None:
         """Looks and trims; never returns. A Redis that fails is left to the others to notice."""
-        while self._window_bytes:
+        while True:
             try:
-                if self._grown >= GROWTH_BYTES:
+                await self.tidy_log(epoch)
+                if self._window_bytes and self._grown >= GROWTH_BYTES:
                     await self.tidy()
             except (RedisError, OSError) as error:
-                log.debug("events not trimmed", shard=self._keys.shard, error=str(error))
+                log.debug("streams not trimmed", shard=self._keys.shard, error=str(error))
             await asyncio.sleep(PERIOD_S)
 
+    async def tidy_log(self, epoch: int) -> int:
+        """Trims commands and their times up to the floor of both; the number of command frames trimmed.
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed; nothing is lost by that.
+        """
+        commands, events = await self._persisted()
+        held = min(commands, events)  # a frame whose events are not persisted has no engine time in the archive
+        if held <= self._log_floor:
+            return 0
+        self.floor = min(held, await self._snapshot())
+        if self.floor <= self._log_floor:
+            return 0
+        done = 0
+        for _ in range(ROUNDS_MAX):
+            gone = await self._trim_log(epoch, self.floor)
+            done += gone
+            if gone < NODE_ENTRIES:
+                self._log_floor = self.floor
+                break
+        self.trimmed_commands += done
+        return done
+
     async def tidy(self) -> int:
-        """Trims what is too much now; the number of entries trimmed.
+        """Trims the events that are too much now; their number.
 
         Raises:
             redis.exceptions.RedisError: Redis failed; nothing is lost by that.
         """
         keys, done = self._keys, 0
-        floor = await self._floor()
+        _, floor = await self._persisted()
         for _ in range(ROUNDS_MAX):
             size = int(await command(self._client, "MEMORY USAGE", keys.events, "SAMPLES", 0) or 0)
             if size <= self._window_bytes:
@@ -86,7 +142,11 @@ class Janitor:
     async def _trim(self, floor: LogId, limit: int) -> int:
         return int(await command(self._client, "XTRIM", self._keys.events, "MINID", "~", str(floor), "LIMIT", limit))
 
-    async def _floor(self) -> LogId:
-        """Id up to which Postgres holds all events; 0-0 if that is not known."""
-        raw = await command(self._client, "HGET", self._keys.persisted, "events")
-        return LogId.parse(raw) if raw else ZERO
+    async def _trim_log(self, epoch: int, floor: LogId) -> int:
+        keys = (self._keys.commands, self._keys.times, self._keys.epoch)
+        return int(await command(self._client, "EVAL", _TRIM_LOG, 3, *keys, epoch, str(floor), TRIM_ENTRIES_MAX))
+
+    async def _persisted(self) -> tuple[LogId, LogId]:
+        """Ids up to which Postgres holds all commands and all events; 0-0 if that is not known."""
+        commands, events = await command(self._client, "HMGET", self._keys.persisted, "commands", "events")
+        return LogId.parse(commands or b"0-0"), LogId.parse(events or b"0-0")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from gateway.engine import ApplyCall, EngineChannels
     from gateway.lease import Lease
+    from gateway.relay_archive import Archive
     from gateway.settings import Settings
 
 log = structlog.get_logger()
@@ -42,6 +43,8 @@ CONFIRM_S = 0.1
 """The engine is told of publications at the latest after this time without frames to send."""
 GOODBYE_S = 1.0
 """An engine that was told everything has this time to end the stream."""
+STATUS_TIMEOUT_S = 2.0
+"""An engine that says later where its snapshot stands is asked again with the janitor's next round."""
 READ_FRAMES_MAX = 64
 """Frames read from the log at once."""
 
@@ -72,6 +75,8 @@ class RelayLinks:
     """Connections to the engine."""
     lease: Lease
     """The lease that the session works under."""
+    archive: Archive
+    """Command frames that Redis no longer holds."""
 
 
 class RelaySession:
@@ -88,13 +93,14 @@ class RelaySession:
         self._changed = changed
         self._publisher = Publisher(links.producer, keys)
         self._finals = FinalOrders(links.plain, keys, settings.cache_ttl_s, time.monotonic)
-        self._janitor = Janitor(links.plain, keys, settings.events_window_bytes)
+        self._janitor = Janitor(links.plain, keys, settings.events_window_bytes, self._replayable)
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
         self._outgoing = asyncio.Event()
         self._incoming = asyncio.Event()
         self._all_published = asyncio.Event()
         self._window = Window(0, 0, ZERO, ZERO, Stamp(0))
+        self._reading: CommandFeed | None = None
         self._ticker: Ticker | None = None
         self._tail: LogId | None = None
         self._level = asyncio.Event()
@@ -120,6 +126,12 @@ class RelaySession:
         return self._window.applied
 
     @property
+    def rebuilding(self) -> str:
+        """Frame up to which the engine was given the archive; empty if it is not rebuilt from there."""
+        feed = self._reading
+        return str(feed.position) if feed is not None and feed.from_archive else ""
+
+    @property
     def waiting_for_memory(self) -> bool:
         """True while Redis has no memory for events."""
         return self._publisher.waiting_for_memory
@@ -142,6 +154,7 @@ class RelaySession:
             LogBroken: log, events and engine do not fit together.
             gateway.lease.LeaseLost: the lease is not ours any more.
             gateway.relay_publisher.Fenced: a newer session has begun.
+            gateway.database.DatabaseUnavailable: the engine needs the archive, and Postgres does not answer.
             redis.exceptions.RedisError: Redis failed.
         """
         # The new epoch comes first: from here on no older session can publish, so what is read next stays true.
@@ -196,7 +209,7 @@ class RelaySession:
                 "another log, or Redis has lost frames; if this log is the right one, restart the engine, without the "
                 "snapshots in its --data-dir if it says the same again"
             )
-        if applied > ZERO:
+        if applied > ZERO and applied >= published:  # of an earlier one the replay finds out who holds it
             await require_command(plain, keys, applied, "the engine's last state")
         window = Window(
             settings.relay_window_frames, settings.relay_window_bytes, published, applied, Stamp(state.last_time_ns)
@@ -219,7 +232,10 @@ class RelaySession:
             published=str(published),
             last_command=str(last_command),
         )
-        return CommandFeed(self._links.reader, plain, keys, applied, published)
+        self._reading = CommandFeed(
+            self._links.reader, plain, keys, self._links.archive, after=applied, published=published
+        )
+        return self._reading
 
     async def _work(self, call: ApplyCall, epoch: int, feed: CommandFeed) -> None:
         async with asyncio.TaskGroup() as group:
@@ -228,7 +244,7 @@ class RelaySession:
             group.create_task(self._receive(call), name="relay-receive")
             group.create_task(self._publish(epoch), name="relay-publish")
             group.create_task(self._finals.run(), name="relay-cache")
-            group.create_task(self._janitor.run(), name="relay-janitor")
+            group.create_task(self._janitor.run(epoch), name="relay-janitor")
             group.create_task(self._tick(), name="relay-tick")
             group.create_task(self._finish(call, feeding), name="relay-finish")
 
@@ -293,6 +309,14 @@ class RelaySession:
                 self._moved()
                 self._finals.offer(batch)
             self._all_published.set()
+
+    async def _replayable(self) -> LogId:
+        """Frame after which any start of this engine goes on: that of its newest snapshot on disk."""
+        try:
+            status = await self._links.channels.status(timeout_s=STATUS_TIMEOUT_S)
+        except grpc.RpcError:
+            return ZERO
+        return min(log_id(status.last_snapshot), self.published) if status.instance == self.instance else ZERO
 
     async def _tick(self) -> None:
         """Ticks are for an engine that is level: before that, what it says is due may be done already further on."""

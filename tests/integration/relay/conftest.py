@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.engine import EngineChannels
 from gateway.instruments import load_instruments
 from gateway.redis_client import open_commands
 from gateway.relay import Relay
 from gateway.settings import Settings
+from gateway.stack.process import Process
+from gateway.stack.services import engine_program
 from gateway.streams import Keys
 from tests.integration.relay.scripted_engine import ScriptedEngine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from redis.asyncio import Redis
+
+    from ordergate.engine.v1 import engine_service_pb2 as pb
 
 INSTRUMENTS = Path(__file__).parents[3] / "instruments.toml"
 KEYS = Keys(0)
@@ -57,6 +62,24 @@ async def new_engine(short_path: Path) -> AsyncIterator[Callable[[], ScriptedEng
     for engine in made:
         engine.speak()
         await engine.kill()
+
+
+@pytest.fixture
+def new_engine_process(engine_binary: Path, short_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts engines on the one socket, each with its own folder of data; ended after the test."""
+    made: list[Process] = []
+
+    def start(name: str = "engine") -> Process:
+        socket, data, log = short_path / "engine.sock", short_path / name, short_path / f"{name}.log"
+        program = engine_program(engine_binary, socket, INSTRUMENTS, data, log)
+        made.append(Process(dataclasses.replace(program, argv=[*program.argv, "--snapshot-every", "1000"])))
+        made[-1].start()
+        made[-1].wait_ready()
+        return made[-1]
+
+    yield start
+    for process in made:
+        process.stop()
 
 
 @asynccontextmanager
@@ -113,3 +136,9 @@ async def all_published(client) -> bool:
 async def engine_is(client, state: str, words: str = "") -> bool:
     report = await reported(client)
     return report.get("engine") == state and words in report["reason"]
+
+
+async def status(settings: Settings) -> pb.GetStatusResponse:
+    """State of the engine, with its hash."""
+    async with EngineChannels(settings.engine, 1) as channels:
+        return await channels.status(timeout_s=5, state_hash=True)

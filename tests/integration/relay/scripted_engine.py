@@ -47,6 +47,8 @@ class ScriptedEngine(EngineServiceServicer):
         self.peers: set[str] = set()
         self.leave_out: set[int] = set()
         self.refuse: set[int] = set()
+        self.snapshot = ZERO
+        """Frame of the snapshot that it says is on disk."""
         self.due_ns: Callable[[], int] = lambda: 0
         """When it says that its next order is due to expire."""
 
@@ -87,7 +89,9 @@ class ScriptedEngine(EngineServiceServicer):
     async def GetStatus(self, request, context):
         self.peers.add(context.peer())
         await self._speaking.wait()
-        return pb.GetStatusResponse(instance=self.instance, state_hash=self.state_hash, epoch=self.epoch)
+        return pb.GetStatusResponse(
+            instance=self.instance, state_hash=self.state_hash, epoch=self.epoch, last_snapshot=_message(self.snapshot)
+        )
 
     async def Apply(self, request_iterator, context):
         hello = (await context.read()).hello

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,6 @@ import pytest
 
 from gateway.engine import EngineChannels
 from gateway.instruments import load_instruments
-from gateway.stack.process import Process
-from gateway.stack.services import engine_program
 from gateway.streams import LogId
 from ordergate.engine.v1 import engine_service_pb2 as pb
 from ordergate.log.v1.event_frame_pb2 import EventFrame
@@ -25,37 +22,18 @@ from tests.integration.relay.conftest import (
     eventually,
     published,
     relaying,
+    status,
 )
 from tests.integration.relay.order_flow import OrderFlow
 from tests.integration.relay.test_processes import assert_dense
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from redis.asyncio import Redis
 
     from gateway.settings import Settings
+    from gateway.stack.process import Process
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def new_engine_process(engine_binary: Path, short_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts engines on the one socket, each with its own folder of data; ended after the test."""
-    made: list[Process] = []
-
-    def start(name: str = "engine") -> Process:
-        socket, data, log = short_path / "engine.sock", short_path / name, short_path / f"{name}.log"
-        program = engine_program(engine_binary, socket, INSTRUMENTS, data, log)
-        made.append(Process(dataclasses.replace(program, argv=[*program.argv, "--snapshot-every", "1000"])))
-        made[-1].start()
-        made[-1].wait_ready()
-        return made[-1]
-
-    yield start
-    for process in made:
-        process.stop()
 
 
 async def restart(process: Process, *, kill: bool) -> None:
@@ -67,11 +45,6 @@ async def restart(process: Process, *, kill: bool) -> None:
 def loaded(process: Process) -> list[str]:
     """The frames of the snapshots that its lives began with."""
     return re.findall(r"event=snapshot_loaded frame=(\S+)", process.program.log.read_text())
-
-
-async def status(settings: Settings):
-    async with EngineChannels(settings.engine, 1) as channels:
-        return await channels.status(timeout_s=5, state_hash=True)
 
 
 async def test_an_engine_killed_again_and_again_goes_on_from_snapshots(settings, client, new_engine_process):
