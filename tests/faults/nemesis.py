@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from tests.faults.clients import POISON_TAG
 from tests.faults.history import What
-from tests.faults.rig import GATEWAYS, PERSISTERS
+from tests.faults.rig import GATEWAYS, PERSISTERS, find_faketime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -254,7 +254,7 @@ class Nemesis:
         return f"{reader.name} read nothing for {fault.lasts_s} s"
 
     async def _jump(self, fault: Fault, _: str) -> str | None:
-        if not self._rig.faketime:
+        if find_faketime() is None:
             return None
         offset_s = _one_of(_CLOCK_JUMPS_S, fault)
         self._rig.set_clock(offset_s)

@@ -10,7 +10,9 @@ What dies is started again, by the supervisor that `ordergate up` has.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
+import socket
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
@@ -26,7 +28,7 @@ from gateway.stack import services
 from gateway.stack.find import find_postgres, find_redis
 from gateway.stack.home import Home
 from gateway.stack.postgres import DATABASE, USER, PrivatePostgres, create_database
-from gateway.stack.process import Process
+from gateway.stack.process import Process, StackError
 from gateway.stack.redis import PrivateRedis
 from gateway.stack.services import ROOT
 from gateway.stack.supervisor import Supervisor
@@ -41,6 +43,8 @@ PERSISTERS = ("persister-a", "persister-b")
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 CONNECTIONS_MAX = 40
 """Of Postgres: few, so that they can be used up."""
+_LEVEL_S = 60.0
+"""Longest time until the engine is level, at the start."""
 _TOKEN_LIFE_S = 86_400
 """Longer than any run, and than any jump of a gateway's clock."""
 _FAKETIME = (
@@ -111,11 +115,6 @@ class Rig:
         """What the engine was told besides the usual."""
         return self._options.engine_options
 
-    @property
-    def faketime(self) -> str | None:
-        """The library that shifts the clock of gateway-b; None where it is not installed."""
-        return next((path for path in _FAKETIME if Path(path).exists()), None)
-
     async def start(self) -> None:
         """Starts everything, and returns when orders are taken and matched."""
         self.set_clock(0)
@@ -134,7 +133,20 @@ class Rig:
         ports = [("127.0.0.1", self._ports[name]) for name in GATEWAYS]
         clients = self.links["clients/gateway"] = Proxy(("127.0.0.1", 0), list(ports))
         await clients.start()
+        await self._wait_level()
         self._watching = asyncio.create_task(self._supervisor.watch(self._stop), name="rig-supervisor")
+
+    async def _wait_level(self) -> None:
+        """Until a relay leads and the engine is level with the log."""
+        client = Redis.from_url(self.redis_url)
+        try:
+            async with asyncio.timeout(_LEVEL_S):
+                while await client.hget(Keys(0).relay, "engine") != b"level":  # noqa: ASYNC110  another process sets it
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise StackError(f"no engine is level after {_LEVEL_S:.0f} s: see {self.home.log}") from None
+        finally:
+            await client.aclose()
 
     async def stop(self) -> None:
         """Stops everything."""
@@ -184,9 +196,7 @@ class Rig:
 
     def set_clock(self, offset_s: float) -> None:
         """Shifts the clock of gateway-b, if libfaketime is there."""
-        part = self.clock_file.with_suffix(".part")
-        part.write_text(f"{offset_s:+.3f}\n", encoding="ascii")
-        part.replace(self.clock_file)
+        write_clock(self.clock_file, offset_s)
 
     async def _open_links(self) -> None:
         """Proxies for every link of a service to another."""
@@ -220,11 +230,12 @@ class Rig:
 
     def _persister(self, name: str):
         environ = self._settings(name) | self._options.persister_environ
-        program = services.persister_program(self.home.log / f"{name}.log", environ)
-        return replace(program, name=name)
+        log = self.home.log / f"{name}.log"
+        # Cheaper than its own check, a process that imports as much as the persister itself.
+        said = lambda: log.exists() and re.search(r"\b(active|standby)\b", log.read_text(errors="replace")) is not None  # noqa: E731
+        return replace(services.persister_program(log, environ), name=name, ready=said)
 
     def _gateway(self, name: str):
-        faked = self.faketime if name == GATEWAYS[1] and self._options.proxied else None
         environ = self._settings(name) | {
             "ORDERGATE_LISTEN": f"127.0.0.1:{self._ports[name]}",
             "ORDERGATE_ENGINE": f"unix:{self._link(name) if self._options.proxied else self.home.run}/engine.sock",
@@ -232,12 +243,34 @@ class Rig:
         }
         if self._options.proxied:  # small, so that a reader that stops for a few seconds is moved to the log
             environ["ORDERGATE_STREAM_BUFFER_BYTES"] = "65536"
-        if faked:
-            environ |= {"LD_PRELOAD": faked, "FAKETIME_TIMESTAMP_FILE": str(self.clock_file)}
-            environ |= {"FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        if name == GATEWAYS[1] and self._options.proxied and find_faketime():
+            environ |= faked_clock(self.clock_file)
         environ |= self._options.gateway_environ
         program = services.gateway_program(self.home.log / f"{name}.log", environ, services.ORDER_ENTRY)
-        return replace(program, name=name)
+        listens = lambda: _accepts(self._ports[name])  # noqa: E731
+        return replace(program, name=name, ready=listens)
+
+
+def find_faketime() -> str | None:
+    """The library that shifts a process' clock; None where it is not installed."""
+    return next((path for path in _FAKETIME if Path(path).exists()), None)
+
+
+def faked_clock(file: Path) -> dict[str, str]:
+    """Environment of a process whose clock `file` shifts; its monotonic clock stays as it is."""
+    return {
+        "LD_PRELOAD": find_faketime() or "",
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def write_clock(file: Path, offset_s: float) -> None:
+    """Shifts the clock of whoever reads `file`, within a second."""
+    part = file.with_suffix(".part")
+    part.write_text(f"{offset_s:+.3f}\n", encoding="ascii")
+    part.replace(file)
 
 
 def _children(pid: int) -> list[int]:
@@ -254,9 +287,13 @@ def _command_line(pid: int) -> str:
         return ""
 
 
-def _free_port() -> int:
-    import socket  # noqa: PLC0415
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
