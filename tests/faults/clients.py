@@ -64,10 +64,17 @@ class World:
     """True while rows with `POISON_TAG` are to be made."""
     problems: list[str] = field(default_factory=list)
     """What a client of ours could not outlive, which it should have."""
+    recorders: list[Recorder] = field(default_factory=list)
 
     def recorder(self, client: str) -> Recorder:
         """The history of a client."""
-        return Recorder(self.folder / f"{client}.jsonl", client, self.clock)
+        self.recorders.append(Recorder(self.folder / f"{client}.jsonl", client, self.clock))
+        return self.recorders[-1]
+
+    def close(self) -> None:
+        """Ends all histories."""
+        for recorder in self.recorders:
+            recorder.close()
 
     def client(self, name: str, timeout_s: float) -> OrderClient:
         """A connection of its own."""

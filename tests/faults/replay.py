@@ -150,7 +150,7 @@ def _plain(text: str) -> str:
 
 @contextlib.asynccontextmanager
 async def _fresh_engine(binary: Path, instruments: Path, options: Sequence[str]) -> AsyncIterator[grpc.aio.Channel]:
-    with tempfile.TemporaryDirectory(prefix="og-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="og-faults-", dir="/tmp") as name:
         folder = Path(name)
         program = engine_program(binary, folder / "e.sock", instruments, folder / "data", folder / "engine.log")
         process = Process(changed(program, argv=[*program.argv, *options]))

@@ -79,7 +79,7 @@ class Rig:
 
     def __init__(self, options: RigOptions, say: Callable[[str], None]) -> None:
         self._options = options
-        self.root = options.home or Path(tempfile.mkdtemp(prefix="og-", dir="/tmp"))
+        self.root = options.home or Path(tempfile.mkdtemp(prefix="og-faults-", dir="/tmp"))
         self.home = Home(self.root)
         self._changed_at = time.monotonic()
         self._supervisor = Supervisor(say, lambda _: None)

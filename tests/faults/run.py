@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -110,7 +111,8 @@ class Run:
             accounts = [*TRADER_NAMES, *(f"probe-{level.name.lower()}" for level in LEVELS)]
             world = World(self.rig.address, self.rig.token(accounts), self.rig.root / "history", self._clock)
             world.retry_s = self._scenario.retry_s
-            return await self._drive(world)
+            with contextlib.closing(world):
+                return await self._drive(world)
         finally:
             await self.rig.stop()
 
