@@ -28,7 +28,7 @@ from rich.table import Table
 from gateway.client import AckLevel, OrderClient, OrdergateError, SessionOptions, Side, TimeInForce
 from gateway.stack.process import StackError
 from gateway.streams import Cursor, Keys, LogId
-from tests.faults.bulk import write_commands
+from tests.faults.bulk import FRAME_COMMANDS, write_commands
 from tests.faults.nemesis import active_persister
 from tests.faults.rig import Rig, RigOptions
 
@@ -39,6 +39,7 @@ COMMANDS = 1_000_000
 EVENTS = 100_000
 RUNS = 5
 _PATIENCE_S = 600.0
+_RESUME_S = 60.0
 _SETTLE_S = 3.0
 """Time between two kills, so that what was killed is there again."""
 
@@ -146,7 +147,7 @@ class Measurement:
 
     async def _restarts(self, client: OrderClient, commands: int, runs: int) -> None:
         behind = f"engine restart, {commands:,} commands behind it"
-        for name, keep in ((f"{behind}, snapshot and log", True), (f"{behind}, the log alone", False)):
+        for name, keep in ((f"{behind}, snapshot and log", True), (f"{behind}, without snapshots", False)):
             figures = []
             for _ in range(runs):
                 await self._order(client, AckLevel.ENGINE)
@@ -183,7 +184,7 @@ class Measurement:
                 last = last or raw.decode()
                 if count >= EVENTS:
                     return str(Cursor(0, LogId.parse(raw), Cursor.END_OF_FRAME)), count, last
-                if int(fields[b"n"]) > 1:  # a frame of the load; those of single orders are the probe's
+                if int(fields[b"n"]) >= FRAME_COMMANDS:  # a frame of the load; the others are the probe's
                     count += int(fields[b"n"])
             upto = f"({page[-1][0].decode()}"
         raise StackError(f"Redis holds {count} events of the load only")
@@ -192,7 +193,11 @@ class Measurement:
         options = SessionOptions(accounts=("load",), after=cursor, event_buffer=2 * EVENTS)
         began, seen = time.monotonic(), 0
         token = self._rig.token(["load"])
-        async with OrderClient(self._rig.address, token=token) as client, client.session(options) as session:
+        async with (
+            asyncio.timeout(_RESUME_S),
+            OrderClient(self._rig.address, token=token) as client,
+            client.session(options) as session,
+        ):
             async for batch in session.event_batches():
                 seen += len(batch)
                 if seen >= missed:
@@ -210,8 +215,8 @@ def main() -> int:
     measured = Measured(console)
     try:
         asyncio.run(_measure(given, measured, lambda line: console.print(line, markup=False, highlight=False)))
-    except (StackError, OrdergateError) as error:
-        console.print(f"Not all could be measured: {error}", markup=False)
+    except (StackError, OrdergateError, TimeoutError) as error:
+        console.print(f"Not all could be measured: {error!r}", markup=False)
         if measured.rows:
             console.print(measured.table())
         return 2

@@ -65,7 +65,7 @@ class RigOptions:
     """Folder of the run; None for a new one in /tmp."""
     proxied: bool = True
     """False: no proxies between the services; clients still have theirs."""
-    snapshot_every: int = 20_000
+    snapshot_every: int = 2_000
     """Commands between two snapshots of the engine."""
 
 
