@@ -1,4 +1,4 @@
-"""`python -m persistence`: the persister, or `--check` for its health."""
+"""`python -m persistence`: the persister, `--check` for its health, `dead-letters` for what Postgres refused."""
 
 from __future__ import annotations
 
@@ -27,12 +27,20 @@ _HELP = {
     "batch_rows": "commit once this many rows (commands and events) wait, together with all others that wait",
     "batch_linger_ms": "commit at the latest when a row has waited this long",
     "batch_rows_max": "most rows in one transaction",
+    "copy_rows_min": "from this many rows of a table on, COPY instead of arrays as parameters",
+    "read_pause_ms": "pause after a read that found little, so that batches are worth their cost",
+    "heartbeat_ms": "an active persister with nothing to write shows Postgres a sign of life this often",
+    "standby_poll_ms": "how often a standby tries for the right to write",
+    "takeover_ms": "a standby ends the connection of an active persister that was silent for so long",
+    "backoff_max_s": "longest pause between attempts while Postgres or Redis fail",
     "drain_grace_s": "time to finish on SIGTERM",
     "allow_volatile": "true: take a Postgres with fsync off, which may forget; for development and tests",
     "log_level": "debug, info, warning or error",
 }
 
 _EPILOG = """\
+`python -m persistence dead-letters list|show|replay` looks at what Postgres refused, and writes it after all.
+
 Every option is also an environment variable: ORDERGATE_REDIS_URL for --redis-url, and so on; the option wins.
 
 --check asks Postgres whether a persister is at work on every shard, prints a line, and exits with
@@ -48,6 +56,8 @@ not help. While Postgres or Redis are away it waits for them."""
 
 def main() -> int:
     """Runs the command line; returns the exit status."""
+    if sys.argv[1:2] == ["dead-letters"]:
+        return _dead_letters(sys.argv[2:])
     given = vars(_parser().parse_args())
     check, die_with_parent = given.pop("check"), given.pop("die_with_parent")
     try:
@@ -64,6 +74,16 @@ def main() -> int:
         print(f"persistence: {error}", file=sys.stderr)
         return REFUSED
     return 0
+
+
+def _dead_letters(arguments: list[str]) -> int:
+    from persistence.letters_command import letters_command  # noqa: PLC0415  a health check must not import it
+
+    try:
+        return letters_command(arguments, os.environ)
+    except SettingsError as error:
+        print(f"persistence: {error}", file=sys.stderr)
+        return BAD_SETTINGS
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -69,6 +69,19 @@ class Settings:
     """Commit at the latest when a row has waited this long."""
     batch_rows_max: int = 10_000
     """Most rows in one transaction."""
+    copy_rows_min: int = 300
+    """From this many rows of a table on, COPY and a merge instead of arrays as parameters: measured to be faster."""
+    read_pause_ms: int = 25
+    """Pause after a read that found little. A batch costs a millisecond or two of both processes whatever its size: at
+    15,000 orders/s this pause halves the CPU per order against one of 5 ms, and PERSISTED comes 12 ms later."""
+    heartbeat_ms: int = 500
+    """An active persister with nothing to write shows Postgres a sign of life this often."""
+    standby_poll_ms: int = 250
+    """How often a standby tries for the right to write."""
+    takeover_ms: int = 2000
+    """A standby ends the connection of an active persister that was silent for so long."""
+    backoff_max_s: float = 2.0
+    """Longest pause between attempts while Postgres or Redis fail; the first is 0.1 s."""
     drain_grace_s: float = 10.0
     """Time to finish on SIGTERM."""
     allow_volatile: bool = False
@@ -82,6 +95,12 @@ _RANGES = {
     "batch_rows": (1, 100_000),
     "batch_linger_ms": (0, 60_000),
     "batch_rows_max": (100, 100_000),
+    "copy_rows_min": (1, 100_000),
+    "read_pause_ms": (0, 1000),
+    "heartbeat_ms": (50, 10_000),
+    "standby_poll_ms": (20, 10_000),
+    "takeover_ms": (200, 600_000),
+    "backoff_max_s": (0.1, 60),
     "drain_grace_s": (0.1, 300),
 }
 _WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -109,6 +128,11 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> Setti
     settings = Settings(**values)
     if settings.batch_rows > settings.batch_rows_max:
         raise SettingsError(f"batch_rows ({settings.batch_rows}) is above batch_rows_max ({settings.batch_rows_max})")
+    if settings.takeover_ms < 2 * settings.heartbeat_ms:
+        raise SettingsError(
+            f"takeover_ms ({settings.takeover_ms}) must be at least twice heartbeat_ms ({settings.heartbeat_ms}), or a "
+            "standby ends a persister that is well"
+        )
     return settings
 
 

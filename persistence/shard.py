@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import redis.exceptions
@@ -20,6 +21,7 @@ from persistence.errors import Refused
 from persistence.feed import Feed
 from persistence.outages import is_passing, is_poison
 from persistence.rows import Rows, build_rows
+from persistence.standby import Standby
 from persistence.statements import statement
 from persistence.streams import LogId, Position
 from persistence.telemetry import Counters
@@ -33,18 +35,15 @@ if TYPE_CHECKING:
     _Ready = tuple[Batch, Rows | Refused]
 
 HEARTBEAT_S = 5.0
-"""An idle persister shows a sign of life this often; `check` calls it dead after three of them."""
-STANDBY_POLL_S = 1.0
-"""How often a standby tries for the lock."""
-READ_PAUSE_S = 0.025
-"""Pause after a read that found little. A batch costs a millisecond or two of both processes whatever its size: at
-15,000 orders/s this pause halves the CPU per order against one of 5 ms, and PERSISTED comes 12 ms later on average."""
+"""An idle persister touches its offset this often; `check` calls it dead after three of them."""
 _READ_ROWS_ENOUGH = 1000
 """A read of this many rows is followed by the next at once."""
 VERIFY_S = 5.0
 """How often to check that Redis still holds the log that is being read."""
-_BACKOFF_S = (0.1, 5.0)
-"""First and longest pause between attempts."""
+WARN_AGAIN_S = 30.0
+"""An outage that lasts is told again after this time."""
+_BACKOFF_S = 0.1
+"""First pause between attempts; it doubles up to `backoff_max_s`."""
 
 
 class ShardPersister:
@@ -56,6 +55,8 @@ class ShardPersister:
         self._stop = stop
         self._log = structlog.get_logger(__name__).bind(shard=shard)
         self._attempts = 0
+        self._warn_at = 0.0
+        self._standby = Standby(settings, shard, stop)
         self._committed: Position | None = None
         self._news = asyncio.Event()
         self.counters = Counters()
@@ -77,21 +78,28 @@ class ShardPersister:
         self._log.info("shard stopped", **self.counters.as_dict())
 
     async def _back_off(self, error: BaseException) -> None:
-        low, high = _BACKOFF_S
-        pause_s = min(high, low * 2**self._attempts) * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
-        level = self._log.warning if self._attempts == 0 else self._log.debug
-        level("interrupted, will go on from the offset in Postgres", error=repr(error), pause_s=round(pause_s, 3))
-        self._attempts = min(self._attempts + 1, 10)
+        longest_s = min(self._settings.backoff_max_s, _BACKOFF_S * 2 ** min(self._attempts, 16))
+        pause_s = longest_s * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
+        now = time.monotonic()
+        first = self._attempts == 0
+        if first or now >= self._warn_at:
+            self._warn_at = now + WARN_AGAIN_S
+            text = (
+                "interrupted, will go on from the offset in Postgres" if first else "still interrupted; the log waits"
+            )
+            self._log.warning(text, error=repr(error), attempts=self._attempts, pause_s=round(pause_s, 3))
+        self._attempts += 1
         await self._sleep(pause_s)
 
     async def _session(self) -> None:
         async with self._connected() as (connection, client):
-            if not await self._lock(connection):
+            if not await self._standby.lock(connection):
                 return
+            self._attempts = 0
             position = await self._offset(connection)
             source = reader.Reader(client, self._shard, position)
             await source.verify()
-            writer = Writer(connection, self._shard)
+            writer = Writer(connection, self._shard, self._settings.copy_rows_min)
             await writer.prepare()
             self.counters.sessions += 1
             self._log.info("active", commands=str(position.commands), events=str(position.events))
@@ -110,21 +118,6 @@ class ShardPersister:
         finally:
             await database.disconnect(connection)
             await client.aclose()
-
-    async def _lock(self, connection: Any) -> bool:
-        """Waits for the right to write the shard; False if the stop came first."""
-        waiting = False
-        while not self._stop.is_set():
-            async with database.watched(connection):
-                got = await connection.fetchval(statement("session", "try_lock"), database.LOCK_SPACE, self._shard)
-            if got:
-                return True
-            if not waiting:
-                self._log.info("standby: another persister is active")
-            waiting = True
-            self._attempts = 0
-            await self._sleep(STANDBY_POLL_S)
-        return False
 
     async def _offset(self, connection: Any) -> Position:
         async with database.watched(connection):
@@ -161,7 +154,7 @@ class ShardPersister:
                     await source.verify()
                     verify_at = loop.time() + VERIFY_S
                 if rows < _READ_ROWS_ENOUGH:
-                    await asyncio.sleep(READ_PAUSE_S)
+                    await asyncio.sleep(self._settings.read_pause_ms / 1000)
         except Exception as error:  # noqa: BLE001  handed on to the writing task, which raises it
             feed.close(None if _is_cancelled() else error)
         finally:
@@ -170,11 +163,17 @@ class ShardPersister:
     async def _write(self, feed: Feed, writer: Writer, position: Position) -> None:
         """Writes batch after batch; while one is under way, the next is built if it is a full one."""
         ready: _Ready | None = None
+        clock, alive_s = asyncio.get_running_loop().time, self._settings.heartbeat_ms / 1000
+        touch_at = 0.0
         while not feed.exhausted or ready is not None:
             if ready is None:
-                batch = await feed.batch(HEARTBEAT_S)
+                batch = await feed.batch(alive_s)
                 if batch is None:
-                    await writer.heartbeat(position)
+                    if clock() < touch_at:
+                        await writer.sign_of_life()
+                    else:
+                        await writer.heartbeat(position)
+                        touch_at = clock() + HEARTBEAT_S
                     self._attempts = 0
                     continue
                 ready = batch, build_rows(batch)

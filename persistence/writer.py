@@ -43,9 +43,10 @@ _EVENT_ID = {
 class Writer:
     """Writes the batches of one shard over one connection."""
 
-    def __init__(self, connection: Any, shard: int) -> None:
+    def __init__(self, connection: Any, shard: int, copy_rows_min: int = COPY_ROWS_MIN) -> None:
         self._connection = connection
         self._shard = shard
+        self._copy_rows_min = copy_rows_min
         self._columns: dict[str, list[str]] = {}
         self._merge: dict[str, str] = {}
         self._unnest: dict[str, str] = {}
@@ -88,17 +89,30 @@ class Writer:
         Returns:
             Number of rows that became dead letters.
         """
-        letters: list[Letter] = []
         async with watched(self._connection):
             await self._resolve(rows)
             async with self._connection.transaction():
                 await self._move_offset(batch.after, batch.upto)
-                for table in TABLES:
-                    if found := getattr(rows, table):
-                        await self._bisect(table, found, batch, letters)
+                letters = await self._store_apart(batch, rows)
                 if letters:
                     await self._store("letters", _share_payloads(letters))
         return len(letters)
+
+    async def repeat(self, batch: Batch, rows: Rows) -> list[Letter]:
+        """Writes rows of frames below the offset once more, in the caller's transaction; the offset stays.
+
+        Every statement may be repeated, so rows that are there already stay as they are.
+
+        Returns:
+            The rows that Postgres refuses for their data.
+        """
+        await self._resolve(rows)
+        return await self._store_apart(batch, rows)
+
+    async def store(self, table: str, rows: Sequence[Row]) -> None:
+        """Writes rows of one table, in the caller's transaction."""
+        if rows:
+            await self._store(table, rows)
 
     async def heartbeat(self, position: Position) -> None:
         """Shows a sign of life: the offset is touched where it is.
@@ -109,14 +123,26 @@ class Writer:
         async with watched(self._connection):
             await self._move_offset(position, position)
 
+    async def sign_of_life(self) -> None:
+        """Lets Postgres see that this client lives; writes nothing."""
+        async with watched(self._connection):
+            await self._connection.fetchval(statement("session", "sign_of_life"))
+
     async def _move_offset(self, after: Position, upto: Position) -> None:
         ids = (*after.commands, *after.events, *upto.commands, *upto.events)
         moved = await self._connection.fetchval(statement("write", "move_offset"), self._shard, *ids)
         if moved is None:
             raise OffsetMoved(f"offset of shard {self._shard} is no longer at {after.commands} and {after.events}")
 
+    async def _store_apart(self, batch: Batch, rows: Rows) -> list[Letter]:
+        letters: list[Letter] = []
+        for table in TABLES:
+            if found := getattr(rows, table):
+                await self._bisect(table, found, batch, letters)
+        return letters
+
     async def _store(self, table: str, rows: Sequence[Row]) -> None:
-        if len(rows) < COPY_ROWS_MIN or table == "refusals":
+        if len(rows) < self._copy_rows_min or table == "refusals":
             arrays = zip(*rows, strict=True)
             await self._connection.execute(self._unnest[table], self._shard, *arrays)
             return

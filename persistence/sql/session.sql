@@ -30,3 +30,24 @@ SELECT symbol, price_increment, lot_size FROM instruments;
 -- name: add_instrument
 -- A new instrument; one that is there is never changed.
 INSERT INTO instruments (symbol, price_increment, lot_size) VALUES ($1, $2, $3) ON CONFLICT (symbol) DO NOTHING;
+
+-- name: waiting_holder
+-- The backend that holds the right to a shard, if it waits for its client: since when, by its own change of state. One
+-- in the middle of a COPY is "active" and waits for its client all the same.
+SELECT a.pid, a.state_change
+FROM pg_locks AS l
+JOIN pg_stat_activity AS a USING (pid)
+WHERE l.locktype = 'advisory' AND l.classid = $1::integer::oid AND l.objid = $2::integer::oid AND l.objsubid = 2
+  AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (a.state <> 'active' OR a.wait_event = 'ClientRead');
+
+-- name: end_holder
+-- Ends that backend, if it is still the one that holds the right: its transaction is rolled back, its locks are free.
+SELECT pg_terminate_backend(l.pid)
+FROM pg_locks AS l
+WHERE l.locktype = 'advisory' AND l.classid = $1::integer::oid AND l.objid = $2::integer::oid AND l.objsubid = 2
+  AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid = $3;
+
+-- name: sign_of_life
+-- Asked by an active persister that has nothing to write, so that a standby does not take it for frozen.
+SELECT 1;

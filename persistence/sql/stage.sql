@@ -1,6 +1,6 @@
 -- name: create_stages
 -- Where COPY puts a large batch before it is merged. The columns are also those of the rows that `rows` builds.
-CREATE TEMPORARY TABLE stage_orders (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_orders (
     order_id          uuid,
     account           text,
     client_order_id   text,
@@ -30,7 +30,7 @@ CREATE TEMPORARY TABLE stage_orders (
 ) ON COMMIT DELETE ROWS;
 
 -- The columns of stage_orders, and what most orders do not have.
-CREATE TEMPORARY TABLE stage_full_orders (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_full_orders (
     LIKE pg_temp.stage_orders,
     stop_price_ticks      bigint,
     display_lots          bigint,
@@ -43,7 +43,7 @@ CREATE TEMPORARY TABLE stage_full_orders (
     terms_seq             bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_updates (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_updates (
     order_id          uuid,
     status            smallint,
     reject_reason     smallint,
@@ -59,7 +59,7 @@ CREATE TEMPORARY TABLE stage_updates (
 ) ON COMMIT DELETE ROWS;
 
 -- The columns of stage_updates, and the terms that the order has from event terms_seq on.
-CREATE TEMPORARY TABLE stage_full_updates (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_full_updates (
     LIKE pg_temp.stage_updates,
     quantity_lots     bigint,
     limit_price_ticks bigint,
@@ -68,7 +68,7 @@ CREATE TEMPORARY TABLE stage_full_updates (
     terms_seq         bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_refusals (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_refusals (
     order_id       uuid,
     command_ms     bigint,
     command_seq    bigint,
@@ -78,7 +78,7 @@ CREATE TEMPORARY TABLE stage_refusals (
     engine_us      bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_executions (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_executions (
     trade_number   bigint,
     symbol         text,
     price_ticks    bigint,
@@ -95,7 +95,7 @@ CREATE TEMPORARY TABLE stage_executions (
     engine_us      bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_account_events (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_account_events (
     account   text,
     first_seq bigint,
     last_seq  bigint,
@@ -104,7 +104,7 @@ CREATE TEMPORARY TABLE stage_account_events (
     events    bytea
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_operations (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_operations (
     account       text,
     seq           bigint,
     kind          smallint,
@@ -117,20 +117,20 @@ CREATE TEMPORARY TABLE stage_operations (
     engine_us     bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_frames (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_frames (
     ms             bigint,
     seq            bigint,
     payload        bytea,
     engine_time_ns bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_times (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_times (
     ms             bigint,
     seq            bigint,
     engine_time_ns bigint
 ) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE stage_letters (
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_letters (
     stream  text,
     ms      bigint,
     seq     bigint,

@@ -59,7 +59,7 @@ class Sidecar:
     def start(self, *args: str, **settings: object) -> subprocess.Popen[str]:
         given = {f"ORDERGATE_{key.upper()}": str(value) for key, value in settings.items()}
         process = subprocess.Popen(
-            [sys.executable, "-m", "persistence", "--die-with-parent", *args],
+            [sys.executable, "-m", "persistence", *([] if "dead-letters" in args else ["--die-with-parent"]), *args],
             cwd=ROOT,
             env={**os.environ, **self.settings, **given},
             stderr=subprocess.PIPE,
@@ -120,6 +120,15 @@ class Database:
         connection = await asyncpg.connect(self.dsn)
         try:
             return [dict(row) for row in await connection.fetch(sql, *args)]
+        finally:
+            await connection.close()
+
+    async def execute(self, *statements: str) -> None:
+        """Runs several statements in one session, each by itself."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            for sql in statements:
+                await connection.execute(sql)
         finally:
             await connection.close()
 

@@ -96,6 +96,96 @@ async def test_standby_takes_over(sidecar: Sidecar, log: Log, database: Database
     assert said.index("standby: another persister is active") < said.index('"active"')
 
 
+async def test_standby_takes_over_from_a_frozen_persister(sidecar: Sidecar, log: Log, database: Database) -> None:
+    """It is no use waiting for a process that is stopped in the middle of its work; when it wakes up it stands by."""
+    frames = list(flow(60, 30))
+    frozen = sidecar.start(batch_rows_max=300)
+    await database.until_persisted(ZERO, ZERO)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ordergate-persister-0'"
+    standby = sidecar.start()
+    await database.until(waiting, 2)
+    feeding = asyncio.create_task(feed(log, frames, 2.0))
+    await database.until("SELECT commands_ms > 0 FROM persister_offsets", True)
+    frozen.send_signal(signal.SIGSTOP)
+    holder = """SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = 'ordergate-persister-0'"""
+    before, stopped_at = await database.value(holder), time.monotonic()
+    while (after := await database.value(holder)) in {None, before}:
+        assert time.monotonic() < stopped_at + WAIT_S
+        await asyncio.sleep(0.02)
+    print("taken over after", round(time.monotonic() - stopped_at, 2), "s")
+    await feeding
+    await assert_whole(database, frames, 30)
+    frozen.send_signal(signal.SIGCONT)
+    await database.until(waiting, 2)
+    assert "the active persister is frozen" in stop(standby)
+    await database.until(f"SELECT count(*) FROM ({holder}) AS h WHERE pid <> {after}", 1)
+    more = list(flow(65, 30))[60:]
+    log.commands(*(command for command, _ in more))
+    await database.until_persisted(more[-1][0].id, frames[-1][1].id)
+    assert "interrupted" in stop(frozen)
+
+
+OUTAGES = ("08006", "25006", "40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P03", "58030")
+"""Broken connection, read-only, serialization, deadlock, disk full, out of memory, too many connections, lock,
+statement timeout, starting up, I/O."""
+
+
+async def test_every_class_of_outage_is_waited_out(sidecar: Sidecar, log: Log, database: Database) -> None:
+    """What Postgres answers when it is out of something: the persister tries again, and nothing is a dead letter."""
+    process = sidecar.start()
+    await database.until_persisted(ZERO, ZERO)
+    await database.fetch("CREATE SEQUENCE attempts")
+    await database.fetch("CREATE TABLE outage (code text)")
+    await database.fetch(
+        """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+           DECLARE found text := (SELECT code FROM outage);
+           BEGIN
+               IF found IS NOT NULL THEN
+                   PERFORM nextval('attempts');
+                   RAISE EXCEPTION 'as ordered' USING ERRCODE = found;
+               END IF;
+               RETURN new;
+           END $$"""
+    )
+    await database.fetch("CREATE TRIGGER fail BEFORE INSERT ON command_frames FOR EACH ROW EXECUTE FUNCTION fail()")
+    frames = list(flow(len(OUTAGES), 30))
+    for code, (commands, events) in zip(OUTAGES, frames, strict=True):
+        await database.fetch("SELECT setval('attempts', 1)")
+        await database.fetch("INSERT INTO outage VALUES ($1)", code)
+        log.commands(commands)
+        log.events(events)
+        await database.until("SELECT last_value >= 3 FROM attempts", True)
+        await database.fetch("DELETE FROM outage")
+        await database.until_persisted(commands.id, events.id)
+    await assert_whole(database, frames, 30)
+    stop(process)
+
+
+async def test_a_read_only_database_is_waited_for(sidecar: Sidecar, log: Log, database: Database) -> None:
+    """A fail-over in the middle of its way: the standby answers, and takes no writes until it is promoted."""
+    process = sidecar.start()
+    frames = list(flow(20, 30))
+    log.commands(*(command for command, _ in frames[:10]))
+    await database.until_persisted(frames[9][0].id, ZERO)
+    name = await database.value("SELECT current_database()")
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'ordergate-persister%'"
+    await database.fetch(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await database.fetch(others)
+    log.commands(*(command for command, _ in frames[10:]))
+    log.events(*(event for _, event in frames))
+    await database.until(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'ordergate-persister-0'", True
+    )
+    await asyncio.sleep(0.5)
+    assert process.poll() is None
+    reset = f'ALTER DATABASE "{name}" RESET default_transaction_read_only'
+    await database.execute("SET default_transaction_read_only = off", reset)
+    await database.fetch(others)
+    await assert_whole(database, frames, 30)
+    assert "read-only" in stop(process)
+
+
 async def test_stopped_standby_ends_in_order(sidecar: Sidecar, database: Database) -> None:
     sidecar.start()
     await database.until_persisted(ZERO, ZERO)

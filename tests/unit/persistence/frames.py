@@ -181,12 +181,17 @@ class Events:
                 limit_price="10.00",
                 status=frame.statuses[place],
                 version=frame.versions[place],
+                executed_quantity=str(frame.executed_lots[place]),
+                leaves_quantity=str(frame.leaves_lots[place]),
             )
             order.created_at.FromNanoseconds(self.engine_time_ns)
             order.queued_at.FromNanoseconds(self.engine_time_ns)
             order.updated_at.FromNanoseconds(self.engine_time_ns)
             event = OrderEvent(seq=event_seq, kind=frame.kinds[place], command_id=f"order-{place}", order=order)
             event.engine_at.FromNanoseconds(self.engine_time_ns)
+            event.cause = frame.causes[place]
+            if frame.kinds[place] == FILL:
+                event.fill.quantity, event.fill.price = str(frame.executed_lots[place]), "10.00"
             part.count += 1
             part.events += FollowResponse(events=[event]).SerializeToString()
 
