@@ -65,6 +65,8 @@ class World:
     problems: list[str] = field(default_factory=list)
     """What a client of ours could not outlive, which it should have."""
     recorders: list[Recorder] = field(default_factory=list)
+    acknowledged: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=200))
+    """Account and command_id of new orders that were acknowledged last."""
 
     def recorder(self, client: str) -> Recorder:
         """The history of a client."""
@@ -209,7 +211,9 @@ class SessionTrader:
                 self._world.problems.append(f"{self.name}: ack of {ack.command_id}, which was settled or never sent")
             elif not ack.HasField("failure") or ack.failure.reason == Reason.ACK_TIMEOUT:
                 self._recorder.write(What.OK, **known)
-                self._pending.pop(ack.command_id)
+                command = self._pending.pop(ack.command_id)
+                if command.HasField("new_order"):
+                    self._world.acknowledged.append((self.name, ack.command_id))
                 self._doubtful.discard(ack.command_id)
             else:
                 self._on_failure(ack, known)

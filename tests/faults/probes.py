@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway.client import AckLevel, Side, TimeInForce, new_order
+from gateway.client import AckLevel, NotFound, OrdergateError, Side, TimeInForce, new_order
 from tests.faults.clients import attempt
 from tests.faults.history import What
 
@@ -14,8 +14,34 @@ if TYPE_CHECKING:
 
 LEVELS = (AckLevel.QUEUED, AckLevel.ENGINE, AckLevel.PERSISTED)
 PERIOD_S = 0.25
+_READ_PERIOD_S = 0.1
 _TIMEOUT_S = 5.0
 _UNDER_WAY_MAX = 24
+
+
+class Reader:
+    """Asks for orders that were acknowledged just now: whoever has the ack finds the order, at any worker."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.found = 0
+        """Orders that were asked for and found."""
+
+    async def run(self) -> None:
+        """Asks until the world stops. No answer is no fault; the answer that there is no such order is one."""
+        async with self._world.client("reader", _TIMEOUT_S) as client:
+            while not self._world.stopping.is_set():
+                await asyncio.sleep(_READ_PERIOD_S)
+                if not self._world.acknowledged:
+                    continue
+                account, command_id = self._world.acknowledged[-1]
+                try:
+                    await client.get_order(client_order_id=command_id, account=account)
+                    self.found += 1
+                except NotFound:
+                    self._world.problems.append(f"{command_id} of {account} was acknowledged, and GetOrder finds none")
+                except OrdergateError:
+                    continue
 
 
 class Probe:

@@ -43,8 +43,8 @@ PERSISTERS = ("persister-a", "persister-b")
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 CONNECTIONS_MAX = 40
 """Of Postgres: few, so that they can be used up."""
-_LEVEL_S = 60.0
-"""Longest time until the engine is level, at the start."""
+_START_S = 180.0
+"""Longest time for a start, of a process and of the whole: the machine may be busy."""
 _TOKEN_LIFE_S = 86_400
 """Longer than any run, and than any jump of a gateway's clock."""
 _FAKETIME = (
@@ -140,11 +140,11 @@ class Rig:
         """Until a relay leads and the engine is level with the log."""
         client = Redis.from_url(self.redis_url)
         try:
-            async with asyncio.timeout(_LEVEL_S):
+            async with asyncio.timeout(_START_S):
                 while await client.hget(Keys(0).relay, "engine") != b"level":  # noqa: ASYNC110  another process sets it
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise StackError(f"no engine is level after {_LEVEL_S:.0f} s: see {self.home.log}") from None
+            raise StackError(f"no engine is level after {_START_S:.0f} s: see {self.home.log}") from None
         finally:
             await client.aclose()
 
@@ -233,7 +233,7 @@ class Rig:
         log = self.home.log / f"{name}.log"
         # Cheaper than its own check, a process that imports as much as the persister itself.
         said = lambda: log.exists() and re.search(r"\b(active|standby)\b", log.read_text(errors="replace")) is not None  # noqa: E731
-        return replace(services.persister_program(log, environ), name=name, ready=said)
+        return replace(services.persister_program(log, environ), name=name, ready=said, start_timeout_s=_START_S)
 
     def _gateway(self, name: str):
         environ = self._settings(name) | {
@@ -248,7 +248,7 @@ class Rig:
         environ |= self._options.gateway_environ
         program = services.gateway_program(self.home.log / f"{name}.log", environ, services.ORDER_ENTRY)
         listens = lambda: _accepts(self._ports[name])  # noqa: E731
-        return replace(program, name=name, ready=listens)
+        return replace(program, name=name, ready=listens, start_timeout_s=_START_S)
 
 
 def find_faketime() -> str | None:

@@ -18,7 +18,7 @@ from tests.faults.clients import Follower, SessionTrader, UnaryTrader, World
 from tests.faults.history import read_histories
 from tests.faults.nemesis import Nemesis
 from tests.faults.plan import plan
-from tests.faults.probes import LEVELS, Probe
+from tests.faults.probes import LEVELS, Probe, Reader
 from tests.faults.readings import Places, read_evidence
 from tests.faults.replay import open_engine, read_engine
 from tests.faults.rig import Rig, RigOptions
@@ -121,11 +121,11 @@ class Run:
         sessions = [SessionTrader(name, seed, world, self._scenario.rate) for name in TRADER_NAMES[:3]]
         unary = [UnaryTrader(name, seed, world) for name in TRADER_NAMES[3:]]
         silent = [Follower(f"silent-{name}", name, world) for name in TRADER_NAMES[:2]]
-        probes = [Probe(level, world) for level in LEVELS]
+        probes, reader = [Probe(level, world) for level in LEVELS], Reader(world)
         nemesis = Nemesis(self.rig, world, silent)
         traders = [*sessions, *unary]
         tasks = [asyncio.create_task(client.run()) for client in (*traders, *silent)]
-        probing = [asyncio.create_task(probe.run()) for probe in probes]
+        probing = [asyncio.create_task(probe.run()) for probe in (*probes, reader)]
         progress = asyncio.create_task(self._progress(nemesis, traders))
         try:
             await self._harm(nemesis)
@@ -141,6 +141,7 @@ class Run:
             results = await asyncio.gather(*tasks, *probing, return_exceptions=True)
         self._problems += [f"a client failed: {x!r}" for x in results if isinstance(x, Exception)]
         self._problems += world.problems
+        self._say(f"{self._clock():5.1f} s  {reader.found} orders were asked for right after their ack, and found")
         return await self._judge(world, nemesis, probes, sessions)
 
     async def _harm(self, nemesis: Nemesis) -> None:
