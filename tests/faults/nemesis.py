@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 MEMORY = "512mb"
 _CLOCK_JUMPS_S = (-3600.0, -5.0, 5.0, 3600.0)
 _DELAYS_S = (0.02, 0.5)
-_TRIES = 20
+_TRIES = 120
 _PAUSE_S = 0.25
+"""A fault that finds its victim away tries again so often, with this pause: it may be just starting."""
 
 
 class Nemesis:
@@ -171,12 +172,9 @@ class Nemesis:
         return name, self._rig.links[name]
 
     async def _fill_memory(self, fault: Fault, _: str) -> str | None:
-        async with _redis(self._rig) as client:
-            try:
-                used = (await client.info("memory"))["used_memory"]
-                await client.config_set("maxmemory", used)
-            except (RedisError, OSError):
-                return None
+        used = await self._limit_memory(None)
+        if used is None:
+            return None
         await asyncio.sleep(fault.lasts_s)
         await self._limit_memory(MEMORY)
         return f"maxmemory {used} for {fault.lasts_s} s"
@@ -192,13 +190,16 @@ class Nemesis:
         await self._limit_memory(MEMORY)
         return f"allkeys-lru at the memory limit for {fault.lasts_s} s"
 
-    async def _limit_memory(self, limit: str) -> None:
+    async def _limit_memory(self, limit: str | None) -> str | None:
+        """Sets maxmemory, by default to what is used now; what it was set to, None if Redis does not answer."""
         for _ in range(_TRIES):
             with contextlib.suppress(RedisError, OSError):
                 async with _redis(self._rig) as client:
-                    await client.config_set("maxmemory", limit)
-                    return
+                    wanted = limit or str((await client.info("memory"))["used_memory"])
+                    await client.config_set("maxmemory", wanted)
+                    return wanted
             await asyncio.sleep(_PAUSE_S)
+        return None
 
     async def _use_up_connections(self, fault: Fault, _: str) -> str | None:
         """Takes all connections of Postgres, and ends those that the stack has, so that it needs new ones."""
@@ -206,18 +207,29 @@ class Nemesis:
         try:
             for link in self._postgres_links():
                 link.cut()
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                while True:
-                    held.append(await asyncpg.connect(self._rig.postgres_dsn, timeout=2))
+            full = await self._take_connections(held)
             for link in self._postgres_links():
                 link.heal()
-            if not held:
+            if not full:
                 return None
             await asyncio.sleep(fault.lasts_s)
         finally:
             for connection in held:
                 connection.terminate()
         return f"{len(held)} connections for {fault.lasts_s} s"
+
+    async def _take_connections(self, held: list[Any]) -> bool:
+        """Opens connections until Postgres has none left; False if it does not answer."""
+        failures = 0
+        while failures < _TRIES:
+            try:
+                held.append(await asyncpg.connect(self._rig.postgres_dsn, timeout=2))
+            except asyncpg.TooManyConnectionsError:
+                return True
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                failures += 1
+                await asyncio.sleep(_PAUSE_S)
+        return False
 
     def _postgres_links(self) -> list[Proxy]:
         return [link for name, link in self._rig.links.items() if name.endswith("/postgres")]
