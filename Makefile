@@ -77,6 +77,19 @@ tape-replay:
 load: build/engine/build.ninja  ## Build the load tool, build/engine/load/ordergate-load (--help)
 	@cmake --build build/engine --target ordergate-load
 
+.PHONY: bench-ready bench bench-quick soak
+bench-ready: ready load
+	@.ci/setup.sh bench
+
+bench: bench-ready  ## All figures of the service in one go (10 min), into bench/results; ARGS="--readme" or "--only burst"
+	@$(BIN)/python -m bench.suite $(ARGS)
+
+bench-quick: bench-ready  ## The same in two minutes, noisier
+	@$(BIN)/python -m bench.suite --quick $(ARGS)
+
+soak: bench-ready  ## Memory under steady load; DURATION=10m, ARGS="--rate 10000"
+	@$(BIN)/python -m bench.soak --duration $(or $(DURATION),10m) $(ARGS)
+
 WORKLOADS := build/workload
 
 .PHONY: engine-bench

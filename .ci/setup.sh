@@ -5,11 +5,13 @@
 #   setup.sh python     .venv from uv.lock, with the generated code; --force makes it anew
 #   setup.sh fuzzers    clang with libFuzzer, for make engine-check
 #   setup.sh grpcurl    grpcurl, if Go is here (optional: tests that need it are skipped without)
+#   setup.sh bench      what make bench alone needs: matplotlib, and ghz if Go is here (left out without)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 TOOLS=$PWD/.ordergate/tools
 UV_VERSION=0.13.9
 GRPCURL_VERSION=v1.9.3
+GHZ_VERSION=v0.121.0
 REDIS_MIN=7
 POSTGRES_MIN=14
 PACKAGES="g++ cmake ninja-build pkg-config libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
@@ -97,8 +99,23 @@ grpcurl() {
     || say "grpcurl could not be built: the tests with it will be skipped"
 }
 
+bench() {
+  local extra=()
+  grep -q embedded .ordergate/setup.python 2>/dev/null && extra=(--extra embedded)
+  if ! .venv/bin/python -c 'import matplotlib' 2>/dev/null; then
+    say "adding matplotlib to .venv"
+    "$(find_uv)" sync --locked --quiet --inexact --no-install-project "${extra[@]}" --group bench </dev/null
+  fi
+  command -v ghz >/dev/null || [ -x "$TOOLS/bin/ghz" ] && return
+  command -v go >/dev/null || { say "no Go, so no ghz: the bench leaves its figures out"; return; }
+  say "building ghz $GHZ_VERSION"
+  mkdir -p "$TOOLS/bin"
+  GOBIN=$TOOLS/bin go install "github.com/bojand/ghz/cmd/ghz@$GHZ_VERSION" </dev/null \
+    || say "ghz could not be built: the bench leaves its figures out"
+}
+
 mkdir -p -m 700 .ordergate
 case ${1:-} in
-  packages | python | fuzzers | grpcurl) "$@" ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  packages | python | fuzzers | grpcurl | bench) "$@" ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -1,0 +1,1 @@
+"""What the gateway is measured against: the same work done synchronously, and servers that do nothing at all."""
