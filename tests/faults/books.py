@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tests.faults.evidence import Level
-from tests.faults.fold import FINAL, RESTING, fold
+from tests.faults.fold import FINAL, RESTING, fold, put_aside
 from tests.faults.history import plain
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def check_books(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     told = {row.order_id: row for row in fold(evidence.events).values() if row.status not in FINAL}
     held = {row.order_id: row for row in evidence.database.orders if row.status not in FINAL}
     # What Postgres refused is among the dead letters, where another check looks for it.
-    aside = {(x.frame, x.index) for x in evidence.database.letters if x.stream == "commands"}
-    put_aside = {command.key for command in evidence.commands if (command.frame, command.index) in aside}
-    for order_id in told.keys() - held.keys() - put_aside:
+    for order_id in told.keys() - held.keys() - put_aside(evidence):
         yield "lost", _RULE, f"{told[order_id].client_order_id} of {told[order_id].account} is not open in Postgres"
     for order_id in held.keys() - told.keys():
         yield (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tests.faults.books import check_books
 from tests.faults.fills import check_fills
-from tests.faults.fold import fold
+from tests.faults.fold import fold, put_aside
 from tests.faults.history import What, operations, streams
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def check_acknowledged(found: Iterable[Operation], evidence: Evidence) -> Iterat
     """What was acknowledged is in the log and, if it is an order, in Postgres."""
     logged = {(c.account, c.command_id): c for c in evidence.commands}
     held = {(row.account, row.client_order_id) for row in evidence.database.orders}
-    put_aside = {(x.frame, x.index) for x in evidence.database.letters if x.stream == "commands"}
+    aside = put_aside(evidence)
     for operation in found:
         if operation.outcome is not What.OK:
             continue
@@ -114,7 +114,7 @@ def check_acknowledged(found: Iterable[Operation], evidence: Evidence) -> Iterat
         command = logged.get(key)
         if command is None:
             yield Finding("lost", "acknowledged", f"{name} was acknowledged, and is not in the log")
-        elif operation.op == "new" and key not in held and (command.frame, command.index) not in put_aside:
+        elif operation.op == "new" and key not in held and command.key not in aside:
             yield Finding("lost", "acknowledged", f"{name} was acknowledged, and is not in Postgres")
 
 
@@ -219,9 +219,7 @@ def check_database_events(evidence: Evidence) -> Iterator[Finding]:
 
 def check_rows(evidence: Evidence) -> Iterator[Finding]:
     """Every order of Postgres is as the last event about it tells; none is missing, none is of nowhere."""
-    orders = fold(evidence.events)
-    put_aside = {(x.frame, x.index) for x in evidence.database.letters if x.stream == "commands"}
-    aside = {c.key for c in evidence.commands if (c.frame, c.index) in put_aside}
+    orders, aside = fold(evidence.events), put_aside(evidence)
     rows = {row.order_id: row for row in evidence.database.orders}
     for order_id, order in orders.items():
         row = rows.pop(order_id, None)

@@ -9,6 +9,7 @@ from tests.faults.evidence import OrderRow
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tests.faults.evidence import Evidence
     from tests.faults.history import Told
 
 CHANGING = frozenset({"ACCEPTED", "REJECTED", "FILL", "CANCELED", "EXPIRED", "AMENDED", "TRIGGERED", "RESTATED"})
@@ -17,6 +18,12 @@ FINAL = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED"})
 """States in which an order stays for ever."""
 RESTING = frozenset({"OPEN", "PARTIALLY_FILLED"})
 """States of an order in a book."""
+
+
+def put_aside(evidence: Evidence) -> set[str]:
+    """Ids of orders whose row is among the dead letters instead of in its table."""
+    letters = {(x.frame, x.index) for x in evidence.database.letters if x.stream == "commands"}
+    return {command.key for command in evidence.commands if (command.frame, command.index) in letters}
 
 
 def fold(events: Iterable[Told]) -> dict[str, OrderRow]:

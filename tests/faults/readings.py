@@ -88,7 +88,9 @@ async def read_evidence(places: Places) -> Evidence:
 async def read_database(connection: Any) -> Database:
     """What Postgres holds."""
     offset = await connection.fetchrow("SELECT * FROM persister_offsets WHERE shard = 0")
-    letters = await connection.fetch("SELECT stream, ms, seq, index, error FROM dead_letters ORDER BY id")
+    letters = await connection.fetch(
+        "SELECT stream, ms, seq, index, error FROM dead_letters WHERE replayed_at IS NULL ORDER BY id"
+    )
     database = Database(
         orders=[OrderRow(*(_value(value) for value in row)) for row in await connection.fetch(_ORDERS)],
         trades=[Trade(*(_value(value) for value in row)) for row in await connection.fetch(_TRADES)],

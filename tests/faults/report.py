@@ -66,7 +66,7 @@ def _totals(outcome: Outcome) -> Table:
         "events": outcome.events,
         "trades": outcome.trades,
         "session reconnects": outcome.reconnects,
-        "dead letters left": outcome.letters,
+        "dead letters, replayed at the end": outcome.letters,
         "faults injected": sum(outcome.injected.values()),
         "lost": verdict.count("lost"),
         "duplicated": verdict.count("duplicated"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -217,6 +218,7 @@ class Run:
             self.rig.redis_url, self.rig.postgres_dsn, f"unix:{self.rig.engine_socket}", self.rig.binary,
             self.rig.instruments, record, self.rig.engine_options,
         )  # fmt: skip
+        letters = await self._replay_letters()
         evidence = await read_evidence(places)
         self._say(f"{self._clock():5.1f} s  checking")
         verdict = check(read_histories(world.folder), evidence)
@@ -232,8 +234,28 @@ class Run:
                 recoveries.setdefault(kind, []).append(took)
         return Outcome(
             verdict, injected, recoveries, nemesis.missed, sum(s.reconnects for s in sessions), self.rig.root,
-            len(evidence.commands), len(evidence.events), len(evidence.database.trades), len(evidence.database.letters),
+            len(evidence.commands), len(evidence.events), len(evidence.database.trades), letters,
         )  # fmt: skip
+
+    async def _replay_letters(self) -> int:
+        """Writes what Postgres refused while rows were poisoned, as an operator would; how many letters there were."""
+        try:
+            connection = await asyncpg.connect(self.rig.postgres_dsn)
+            try:
+                count = await connection.fetchval("SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL")
+            finally:
+                await connection.close()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._problems.append(f"dead letters can't be asked for: {error!r}")
+            return 0
+        if count:
+            argv = [sys.executable, "-m", "persistence", "dead-letters", "--postgres-dsn", self.rig.postgres_dsn]
+            pipe = asyncio.subprocess.PIPE
+            process = await asyncio.create_subprocess_exec(*argv, "replay", "--all", stdout=pipe, stderr=pipe)
+            out, err = await process.communicate()
+            if process.returncode:
+                self._problems.append(f"dead-letters replay failed: {(out + err).decode()[-400:]}")
+        return count
 
     async def _progress(self, nemesis: Nemesis, traders) -> None:
         while True:

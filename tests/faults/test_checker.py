@@ -97,6 +97,9 @@ def test_a_row_that_is_among_the_dead_letters_is_not_lost() -> None:
     steps, evidence = right()
     del evidence.database.orders[1]
     evidence.database.letters.append(Letter("commands", F2, 0, "CheckViolationError"))
+    # Its retry is in the log, too, and has no letter of its own.
+    evidence.commands.append(Command(LogId(4, 0), 0, "NEW_ORDER", "b", "b1", "id-b1"))
+    evidence.payloads.append((LogId(4, 0), "w"))
     assert check(steps, evidence).findings == []
 
 
