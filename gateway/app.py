@@ -88,22 +88,33 @@ def gateway(**given: Any) -> None:
     async def run() -> int:
         return await Gateway(settings, lambda address: click.echo(f"ready {address}")).run()
 
-    sys.exit(asyncio.run(run()))
+    try:
+        sys.exit(asyncio.run(run()))
+    except OSError as error:
+        if "can't listen" not in str(error):
+            raise
+        _refuse(error)
 
 
 @main.command(hidden=True)
 @click.option("--index", type=int, required=True)
 @click.option("--shared-port", is_flag=True)
 @click.option("--parent", type=int, required=True)
-def worker(index: int, shared_port: bool, parent: int) -> None:
+@click.option("--metrics-socket", type=click.Path(path_type=Path))
+def worker(index: int, shared_port: bool, parent: int, metrics_socket: Path | None) -> None:
     """One worker; started by `ordergate gateway`."""
     die_with(parent)
     settings = _read({})
     name = _process_name(f"w{index}")
     _log_first(settings, name)
+    from gateway import metrics  # noqa: PLC0415
     from gateway.server import serve  # noqa: PLC0415 - grpc is imported after logging is configured
 
-    _run(serve(settings, name, shared_port=shared_port, ready=_tell_ready))
+    async def run() -> None:
+        async with metrics.told(metrics_socket):
+            await serve(settings, name, shared_port=shared_port, ready=_tell_ready)
+
+    _run(run())
 
 
 @main.command()
@@ -111,7 +122,8 @@ def worker(index: int, shared_port: bool, parent: int) -> None:
 @click.option("--shard", type=int, default=0, show_default=True, help="Shard to relay.")
 @click.option("--ready", is_flag=True, hidden=True)
 @click.option("--parent", type=int, default=0, hidden=True)
-def relay(shard: int, ready: bool, parent: int, **given: Any) -> None:
+@click.option("--metrics-socket", type=click.Path(path_type=Path), hidden=True)
+def relay(shard: int, ready: bool, parent: int, metrics_socket: Path | None, **given: Any) -> None:
     """Relay one shard: command frames from Redis to the engine, event frames back.
 
     Works while it holds the shard's lease; a second relay waits to take over.
@@ -124,6 +136,7 @@ def relay(shard: int, ready: bool, parent: int, **given: Any) -> None:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
 
+    from gateway import metrics  # noqa: PLC0415
     from gateway.relay import run_relay  # noqa: PLC0415
 
     async def run() -> None:
@@ -132,7 +145,8 @@ def relay(shard: int, ready: bool, parent: int, **given: Any) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         if ready:
             _tell_ready("")
-        await run_relay(settings, shard, name, stop)
+        async with metrics.told(metrics_socket), metrics.served("" if parent else settings.metrics_listen):
+            await run_relay(settings, shard, name, stop)
 
     _run(run())
 

@@ -95,6 +95,11 @@ class CommandQueue:
         self._in_flight: asyncio.Future[None] | None = None
         self._stopping = False
 
+    @property
+    def waiting(self) -> int:
+        """Commands that wait for their append."""
+        return self._waiting_commands
+
     # -- for streams and calls ------------------------------------------------------------------------------------
 
     def submit(self, submission: Submission) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from redis.exceptions import RedisError
@@ -21,6 +21,7 @@ from gateway.lease import Lease, LeaseLost
 from gateway.redis_client import command, open_commands, open_producer, open_reader
 from gateway.relay_archive import Archive
 from gateway.relay_feed import LogBroken
+from gateway.relay_metrics import RelayCollector
 from gateway.relay_publisher import Fenced
 from gateway.relay_session import (
     EngineGone,
@@ -59,6 +60,21 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 
+class RelayFacts(NamedTuple):
+    """What a relay tells of itself to the metrics."""
+
+    shard: int
+    active: bool
+    """It holds the lease."""
+    level: bool
+    """The engine is level with the log."""
+    window_frames: int
+    lag_s: float
+    """Age of the oldest frame under way."""
+    published: LogId
+    applied: LogId
+
+
 class Relay:
     """One candidate for the work of one shard.
 
@@ -76,11 +92,21 @@ class Relay:
         self._changed = asyncio.Event()
         self._finished = asyncio.Event()
         self._work_task: asyncio.Task[None] | None = None
+        self._leading = False
         self._session: RelaySession | None = None
         self._reason = "starting"
         self._reason_logged_at = 0.0
         self._published: LogId = ZERO
         self._applied: LogId = ZERO
+
+    def facts(self) -> RelayFacts:
+        """How it stands now."""
+        session = self._session
+        if session is None or not session.instance:
+            return RelayFacts(self._keys.shard, self._leading, False, 0, 0.0, self._published, self._applied)
+        lag_s = session.oldest_age_s(time.monotonic())
+        ends = (session.published, session.applied)
+        return RelayFacts(self._keys.shard, self._leading, session.caught_up, session.under_way, lag_s, *ends)
 
     def stop(self) -> None:
         """Asks `run` to finish what is under way and to return; may be called at any time and again."""
@@ -144,6 +170,7 @@ class Relay:
     async def _lead(self, links: RelayLinks) -> None:
         """Works while the lease holds; returns when it is lost or the relay was stopped."""
         lease = links.lease
+        self._leading = True
         try:
             async with asyncio.TaskGroup() as group:
                 holding = group.create_task(lease.hold(), name="relay-lease")
@@ -155,6 +182,7 @@ class Relay:
         except* LeaseLost as lost:
             log.warning("lease lost", shard=self._keys.shard, holder=lease.holder, reason=str(lost.exceptions[0]))
         self._work_task = None
+        self._leading = False
         await self._leave(links)
 
     async def _leave(self, links: RelayLinks) -> None:
@@ -262,6 +290,7 @@ async def run_relay(settings: Settings, shard: int, name: str, stop: asyncio.Eve
         ExceptionGroup: a defect; the caller should end the process and let it be started again.
     """
     relay = Relay(settings, shard, name)
+    RelayCollector(relay)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(relay.run(), name=f"relay-{shard}")
         stopped = group.create_task(stop.wait(), name=f"relay-{shard}-stop")

@@ -8,12 +8,14 @@ newest snapshot on disk: an engine starts from there, and one without a good sna
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import structlog
 from redis.exceptions import RedisError
 
 from gateway.redis_client import command
+from gateway.relay_metrics import BYTES, ENTRIES, FLOORS, TRIMMED, seconds
 from gateway.streams import ZERO, LogId
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PERIOD_S = 0.5
+WEIGH_S = 10.0
+"""How often the streams are weighed for the metrics: 0.1 µs of Redis for each node, 1 ms for a million frames."""
 GROWTH_BYTES = 4_194_304
 """The stream is weighed again after this many bytes of events: Redis walks all its nodes for that, about 0.1 µs each.
 (A sample of them would do only if they were alike: Redis samples the oldest.)"""
@@ -76,6 +80,11 @@ class Janitor:
         """Frame up to which the engine and Postgres have everything, as last seen."""
         self._log_floor = ZERO
         self._grown = GROWTH_BYTES
+        shard = str(keys.shard)
+        self._streams = {"commands": keys.commands, "events": keys.events, "times": keys.times}
+        self._count = {name: TRIMMED.labels(shard, name) for name in ("commands", "events")}
+        self._floors = {name: FLOORS.labels(shard, name) for name in ("persisted", "snapshot")}
+        self._weigh_at = 0.0
 
     def grew(self, size: int) -> None:
         """Tells that `size` bytes of events were published."""
@@ -88,6 +97,9 @@ class Janitor:
                 await self.tidy_log(epoch)
                 if self._window_bytes and self._grown >= GROWTH_BYTES:
                     await self.tidy()
+                if (now := time.monotonic()) >= self._weigh_at:
+                    self._weigh_at = now + WEIGH_S
+                    await self._weigh()
             except (RedisError, OSError) as error:
                 log.debug("streams not trimmed", shard=self._keys.shard, error=str(error))
             await asyncio.sleep(PERIOD_S)
@@ -102,7 +114,10 @@ class Janitor:
         held = min(commands, events)  # a frame whose events are not persisted has no engine time in the archive
         if held <= self._log_floor:
             return 0
-        self.floor = min(held, await self._snapshot())
+        snapshot = await self._snapshot()
+        self._floors["persisted"].set(seconds(held))
+        self._floors["snapshot"].set(seconds(snapshot))
+        self.floor = min(held, snapshot)
         if self.floor <= self._log_floor:
             return 0
         done = 0
@@ -113,6 +128,7 @@ class Janitor:
                 self._log_floor = self.floor
                 break
         self.trimmed_commands += done
+        self._count["commands"].inc(done)
         return done
 
     async def tidy(self) -> int:
@@ -137,6 +153,7 @@ class Janitor:
             if not gone:
                 break
         self.trimmed += done
+        self._count["events"].inc(done)
         return done
 
     async def _trim(self, floor: LogId, limit: int) -> int:
@@ -145,6 +162,13 @@ class Janitor:
     async def _trim_log(self, epoch: int, floor: LogId) -> int:
         keys = (self._keys.commands, self._keys.times, self._keys.epoch)
         return int(await command(self._client, "EVAL", _TRIM_LOG, 3, *keys, epoch, str(floor), TRIM_ENTRIES_MAX))
+
+    async def _weigh(self) -> None:
+        """Tells the metrics how large the streams are."""
+        for name, key in self._streams.items():
+            size = await command(self._client, "MEMORY USAGE", key, "SAMPLES", 0)
+            BYTES.labels(str(self._keys.shard), name).set(int(size or 0))
+            ENTRIES.labels(str(self._keys.shard), name).set(int(await command(self._client, "XLEN", key)))
 
     async def _persisted(self) -> tuple[LogId, LogId]:
         """Ids up to which Postgres holds all commands and all events; 0-0 if that is not known."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from gateway.redis_client import command
+from gateway.relay_metrics import ARCHIVED
 from gateway.streams import FIELD_ENGINE_TIME, FIELD_FRAME, ZERO, Keys, LogId
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Replay:
         if not self.from_archive:
             await self._open_archive()
         page = await self._archive.frames_after(self._position, self._until)
+        ARCHIVED.labels(str(self._keys.shard)).inc(len(page))
         if not page:
             raise LogBroken(
                 f"the engine needs the frames after {self._position}: Redis has trimmed them, and Postgres does not "

@@ -20,6 +20,7 @@ import structlog
 
 from gateway.relay_feed import CommandFeed, LogBroken, LogState, command_ids, read_log_state, require_command
 from gateway.relay_janitor import Janitor
+from gateway.relay_metrics import EVENTS, FRAMES, SESSIONS
 from gateway.relay_publisher import FinalOrders, Publisher
 from gateway.relay_ticker import Ticker
 from gateway.relay_window import CONFIRM_FRAMES, Stamp, Window, log_id
@@ -93,6 +94,8 @@ class RelaySession:
         self._changed = changed
         self._publisher = Publisher(links.producer, keys)
         self._finals = FinalOrders(links.plain, keys, settings.cache_ttl_s, time.monotonic)
+        shard = str(keys.shard)
+        self._frames, self._events = FRAMES.labels(shard), EVENTS.labels(shard)
         self._janitor = Janitor(links.plain, keys, settings.events_window_bytes, self._replayable)
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
@@ -124,6 +127,11 @@ class RelaySession:
     def applied(self) -> LogId:
         """Last command frame that the engine is known to have applied."""
         return self._window.applied
+
+    @property
+    def under_way(self) -> int:
+        """Frames between the log and the events stream."""
+        return len(self._window)
 
     @property
     def rebuilding(self) -> str:
@@ -221,6 +229,7 @@ class RelaySession:
         self._ticker = Ticker(plain, keys, self._links.lease.epoch, window, origin=self._links.lease.holder)
         self._ticker.told(first.next_expiry_ns)
         self.instance = welcome.instance
+        SESSIONS.labels(str(keys.shard)).inc()
         self._incoming.set()
         self._changed.set()
         log.info(
@@ -306,6 +315,8 @@ class RelaySession:
                 await self._publisher.publish(epoch, batch)
                 self._window.settle(batch)
                 self._janitor.grew(sum(len(entry.frame) for entry in batch))
+                self._frames.inc(len(batch))
+                self._events.inc(sum(entry.events for entry in batch))
                 self._moved()
                 self._finals.offer(batch)
             self._all_published.set()

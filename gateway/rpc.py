@@ -16,6 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from gateway import errors
+from gateway.worker_metrics import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -125,12 +126,15 @@ def service_handler(
     handlers: dict[str, Any] = {}
     for method in descriptor.methods:
         name = method.name
+        place = (descriptor.full_name, name)
         if name in bidi:
-            handlers[name] = grpc.stream_stream_rpc_method_handler(_bidi(bidi.pop(name)))
+            call = counted(bidi.pop(name), "bidi_stream", *place)
+            handlers[name] = grpc.stream_stream_rpc_method_handler(_bidi(call))
         elif name in server:
-            handlers[name] = grpc.unary_stream_rpc_method_handler(server.pop(name))
+            call = counted(server.pop(name), "server_stream", *place)
+            handlers[name] = grpc.unary_stream_rpc_method_handler(call)
         elif name in unary_calls:
-            handlers[name] = grpc.unary_unary_rpc_method_handler(unary_calls[name])
+            handlers[name] = grpc.unary_unary_rpc_method_handler(counted(unary_calls[name], "unary", *place))
         elif method.server_streaming:
             handlers[name] = grpc.unary_stream_rpc_method_handler(unimplemented(descriptor.name, name))
         else:

@@ -107,6 +107,8 @@ class Settings:
     """Events that Postgres holds stay in Redis up to this size, for clients that resume; 0: no limit."""
     lease_ttl_ms: int = 2000
     """Life of the relay's lease; another takes over after it."""
+    metrics_listen: str = ""
+    """Address for Prometheus, host:port, without authentication; empty: none. One for all workers and relays."""
     log_level: str = "info"
     """debug, info, warning or error."""
 
@@ -177,5 +179,8 @@ def _check(settings: Settings) -> None:
     host, colon, port = settings.listen.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 65_536):
         raise SettingsError(f"listen must be host:port; it is {settings.listen!r}")
+    host, colon, port = settings.metrics_listen.rpartition(":")
+    if settings.metrics_listen and not (host and colon and port.isdecimal() and int(port) < 65_536):
+        raise SettingsError(f"metrics_listen must be host:port, or empty; it is {settings.metrics_listen!r}")
     if settings.log_level not in {"debug", "info", "warning", "error"}:
         raise SettingsError(f"log_level must be debug, info, warning or error; it is {settings.log_level!r}")

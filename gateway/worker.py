@@ -21,6 +21,7 @@ from gateway.instruments import load_instruments
 from gateway.queue import CommandQueue
 from gateway.readiness import SERVICES, Readiness
 from gateway.validation import Validator
+from gateway.worker_metrics import WorkerCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,7 @@ class Worker:
         self.readiness = Readiness(self.redis, self.health, self.queues, settings.queue_memory_permille)
         self.sessions: set[Session] = set()
         self.draining = asyncio.Event()
+        WorkerCollector(self)
         self.named = NamedSessions(self.queues, self.hubs, self.draining)
 
     def _queue(self, shard: int) -> CommandQueue:

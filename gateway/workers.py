@@ -11,13 +11,16 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway import metrics
 from gateway.exits import REFUSED, environment
 
 if TYPE_CHECKING:
@@ -81,14 +84,25 @@ class Gateway:
                 for n in range(self._settings.shards if self._settings.relay else 0)
             ]
             environ = environment(self._settings, listen=listen)
-            keepers = [asyncio.create_task(self._keep(c, environ), name=c.name) for c in (*workers, *relays)]
-            telling = asyncio.create_task(self._tell(workers))
-            await self._stop.wait()
-            telling.cancel()
-            await self._end(workers)
-            await self._end(relays)
-            await asyncio.gather(*keepers)
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="ordergate-")))
+            sockets = {child.name: folder / child.name for child in (*workers, *relays)}
+            if self._settings.metrics_listen:
+                for child in (*workers, *relays):
+                    child.arguments += ["--metrics-socket", str(sockets[child.name])]
+            async with metrics.served(self._settings.metrics_listen, lambda: metrics.gather(sockets)) as address:
+                if address:
+                    _log.info("metrics", url=f"http://{address}/metrics")
+                await self._live_and_end(workers, relays, environ)
         return self._status
+
+    async def _live_and_end(self, workers: list[_Child], relays: list[_Child], environ: dict[str, str]) -> None:
+        keepers = [asyncio.create_task(self._keep(c, environ), name=c.name) for c in (*workers, *relays)]
+        telling = asyncio.create_task(self._tell(workers))
+        await self._stop.wait()
+        telling.cancel()
+        await self._end(workers)
+        await self._end(relays)
+        await asyncio.gather(*keepers)
 
     @property
     def _shared(self) -> bool:

@@ -35,6 +35,7 @@ _HELP = {
     "backoff_max_s": "longest pause between attempts while Postgres or Redis fail",
     "drain_grace_s": "time to finish on SIGTERM",
     "allow_volatile": "true: take a Postgres with fsync off, which may forget; for development and tests",
+    "metrics_listen": "address for Prometheus, host:port, without authentication; empty: none",
     "log_level": "debug, info, warning or error",
 }
 

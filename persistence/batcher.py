@@ -62,6 +62,12 @@ class Batcher:
         return bool(self._commands) or (bool(self._events) and self._events[0].id <= self._last_command)
 
     @property
+    def waiting(self) -> tuple[int, int]:
+        """Rows that wait, and the time in the id of the oldest, in ms; 0 if there is none."""
+        oldest = [queue[0].id.ms for queue in (self._commands, self._events) if queue]
+        return sum(self._rows), min(oldest, default=0)
+
+    @property
     def room(self) -> tuple[int, int]:
         """Rows of commands and of events that may still be read: two batches of each wait at most."""
         limit = 2 * self._rows_max

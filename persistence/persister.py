@@ -13,6 +13,7 @@ import structlog
 from persistence import database
 from persistence.errors import Refused
 from persistence.instruments import Instrument, load_instruments, publish_instruments
+from persistence.metrics import ShardsCollector, serve
 from persistence.migrate import load_migrations, migrate
 from persistence.outages import is_passing
 from persistence.shard import ShardPersister
@@ -41,10 +42,14 @@ class Persister:
             Refused: it can't be done rightly; the text says why.
         """
         instruments = load_instruments(self._settings.instruments)
+        if self._settings.metrics_listen:
+            serve(self._settings.metrics_listen)
+            self._log.info("metrics", url=f"http://{self._settings.metrics_listen}/metrics")
         self._listen_to_signals()
         if not await self._prepare(instruments):
             return
         shards = [ShardPersister(self._settings, shard, self._stop) for shard in range(self._settings.shards)]
+        ShardsCollector(shards)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(s.run(), name=f"shard-{n}") for n, s in enumerate(shards)]

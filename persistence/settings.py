@@ -86,6 +86,8 @@ class Settings:
     """Time to finish on SIGTERM."""
     allow_volatile: bool = False
     """Start although Postgres may forget what it committed (fsync off). For development and tests."""
+    metrics_listen: str = ""
+    """Address for Prometheus, host:port, without authentication; empty: none."""
     log_level: str = "info"
     """debug, info, warning or error."""
 
@@ -147,6 +149,9 @@ def _convert(label: str, name: str, kind: Any, raw: Any) -> Any:
         raise SettingsError(f"{label} must be {low} to {high}; it is {raw}")
     if name == "log_level" and value not in {"debug", "info", "warning", "error"}:
         raise SettingsError(f"{label} must be debug, info, warning or error; it is {raw!r}")
+    host, colon, port = str(value).rpartition(":") if name == "metrics_listen" else ("", "", "")
+    if name == "metrics_listen" and value and not (host and colon and port.isdecimal() and int(port) < 65_536):
+        raise SettingsError(f"{label} must be host:port, or empty; it is {raw!r}")
     if name == "redis_url" and not value.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError(f"{label} must start with redis://, rediss:// or unix://; it is {raw!r}")
     if name == "postgres_dsn" and not value.startswith(("postgresql://", "postgres://")):

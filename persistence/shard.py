@@ -19,6 +19,7 @@ from persistence import database, reader
 from persistence.batcher import Batch, Batcher
 from persistence.errors import Refused
 from persistence.feed import Feed
+from persistence.metrics import COMMIT_SECONDS
 from persistence.outages import is_passing, is_poison
 from persistence.rows import Rows, build_rows
 from persistence.standby import Standby
@@ -59,7 +60,29 @@ class ShardPersister:
         self._standby = Standby(settings, shard, stop)
         self._committed: Position | None = None
         self._news = asyncio.Event()
+        self._batcher: Batcher | None = None
+        self._commit_seconds = COMMIT_SECONDS.labels(str(shard))
         self.counters = Counters()
+
+    @property
+    def number(self) -> int:
+        """Which shard."""
+        return self._shard
+
+    @property
+    def active(self) -> bool:
+        """Whether this process has the right to write, and does."""
+        return self._batcher is not None
+
+    @property
+    def position(self) -> Position | None:
+        """Offset as of the last commit of this process; None before its first session."""
+        return self._committed
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Rows that were read and not taken for a batch, and the time in the id of the oldest, ms; 0: none."""
+        return self._batcher.waiting if self._batcher is not None else (0, 0)
 
     async def run(self) -> None:
         """Works until the stop event is set; errors that pass are outlived.
@@ -69,7 +92,10 @@ class ShardPersister:
         """
         while not self._stop.is_set():
             try:
-                await self._session()
+                try:
+                    await self._session()
+                finally:
+                    self._batcher = None
             except Exception as error:  # noqa: BLE001  raised again below, unless it passes
                 cause = _cause(error)
                 if not is_passing(cause):
@@ -89,6 +115,7 @@ class ShardPersister:
             )
             self._log.warning(text, error=repr(error), attempts=self._attempts, pause_s=round(pause_s, 3))
         self._attempts += 1
+        self.counters.retries += 1
         await self._sleep(pause_s)
 
     async def _session(self) -> None:
@@ -129,6 +156,7 @@ class ShardPersister:
         settings = self._settings
         batcher = Batcher(position, settings.batch_rows, settings.batch_linger_ms / 1000, settings.batch_rows_max)
         feed = Feed(batcher)
+        self._batcher = batcher
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(source, feed), name=f"read-{self._shard}")
             stopping = group.create_task(self._stop_reading(reading), name=f"stop-{self._shard}")
@@ -190,6 +218,7 @@ class ShardPersister:
 
     async def _commit(self, writer: Writer, batch: Batch, rows: Rows) -> None:
         letters = len(rows.letters)
+        began = time.perf_counter()
         try:
             await writer.write(batch, rows)
         except Exception as error:
@@ -207,6 +236,8 @@ class ShardPersister:
         counters.updates += updates
         counters.executions += len(rows.executions)
         counters.operations += len(rows.operations)
+        counters.account_events += len(rows.account_events)
+        self._commit_seconds.observe(time.perf_counter() - began)
         counters.letters += letters
         self._log.debug("committed", orders=orders, updates=updates, upto=str(batch.upto.commands))
 

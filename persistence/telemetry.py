@@ -48,10 +48,14 @@ class Counters:
     updates: int = 0
     executions: int = 0
     operations: int = 0
+    account_events: int = 0
+    """Rows of the archive of events."""
     letters: int = 0
     """Dead letters."""
     sessions: int = 0
     """Connections to Postgres that got the shard's lock."""
+    retries: int = 0
+    """Sessions that an error of Postgres or Redis has ended."""
 
     def as_dict(self) -> dict[str, int]:
         """Names and values, for the log."""

@@ -43,6 +43,7 @@ class Options:
     accounts: tuple[str, ...] = ("demo",)
     ready_file: Path | None = None
     reset: bool = False
+    metrics_listen: str = ""
 
 
 class Stack:
@@ -85,6 +86,7 @@ class Stack:
     async def _start(self) -> None:
         self._home.lock()
         address = free_address(self._options.listen)
+        gateway_metrics, persister_metrics = metrics_addresses(self._options.metrics_listen)
         instruments = self._options.instruments.absolute()
         if not instruments.is_file():
             raise StackError(f"--instruments {self._options.instruments}: no such file")
@@ -101,8 +103,10 @@ class Stack:
             "ORDERGATE_POSTGRES_DSN": postgres_dsn,
             "ORDERGATE_INSTRUMENTS": str(instruments),
         }
-        await self._launch(services.persister_program(self._home.log / "persister.log", settings))
+        told = {"ORDERGATE_METRICS_LISTEN": persister_metrics}
+        await self._launch(services.persister_program(self._home.log / "persister.log", settings | told))
         settings |= {
+            "ORDERGATE_METRICS_LISTEN": gateway_metrics,
             "ORDERGATE_LISTEN": address,
             "ORDERGATE_ENGINE": engine,
             "ORDERGATE_WORKERS": str(self._options.workers),
@@ -112,8 +116,10 @@ class Stack:
         service = services.ORDER_ENTRY if binary else services.PROCESS
         await self._launch(services.gateway_program(self._home.log / "gateway.log", settings, service))
         token = await asyncio.to_thread(services.issue_token, key, self._options.accounts)
-        facts = {"address": address, "token": token, "token_key": str(key), "redis_url": redis_url}
+        facts: dict[str, Any] = {"address": address, "token": token, "token_key": str(key), "redis_url": redis_url}
         facts |= {"postgres_dsn": postgres_dsn, "engine": engine, "home": str(self._home.root)}
+        if gateway_metrics:
+            facts["metrics"] = [f"http://{place}/metrics" for place in (gateway_metrics, persister_metrics)]
         self._facts = facts | {"pids": {}}
         self._changed(self._supervisor.pids)
         self._ready(self._facts)
@@ -184,7 +190,20 @@ class Stack:
                 shutil.rmtree(folder)
 
 
-def free_address(listen: str) -> str:
+def metrics_addresses(listen: str) -> tuple[str, str]:
+    """Addresses for the metrics of gateway and persister; empty if none are asked for.
+
+    Raises:
+        StackError: as `free_address`.
+    """
+    if not listen:
+        return "", ""
+    first = free_address(listen, "--metrics-listen")
+    host, _, port = first.rpartition(":")
+    return first, free_address(f"{host}:{0 if listen.endswith(':0') else int(port) + 1}", "--metrics-listen")
+
+
+def free_address(listen: str, option: str = "--listen") -> str:
     """`listen` with a real port, which nobody listens on now.
 
     Raises:
@@ -193,7 +212,7 @@ def free_address(listen: str) -> str:
     """
     host, colon, port = listen.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 65_536):
-        raise StackError(f"--listen {listen}: must be host:port")
+        raise StackError(f"{option} {listen}: must be host:port")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, proto) as probe:
@@ -203,7 +222,7 @@ def free_address(listen: str) -> str:
             return f"{host}:{probe.getsockname()[1]}"
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StackError(f"--listen {listen}: {reason.lower()}; end what uses it, or give another --listen") from None
+        raise StackError(f"{option} {listen}: {reason.lower()}; end what uses it, or give another {option}") from None
 
 
 def _dial_redis(url: str) -> None:

@@ -46,6 +46,12 @@ _EXAMPLE = (
     envvar="ORDERGATE_INSTRUMENTS",
     help="Instrument file.",
 )
+@click.option(
+    "--metrics-listen",
+    default="",
+    envvar="ORDERGATE_METRICS_LISTEN",
+    help="Address for Prometheus, host:port; the persister's is on the port after it. Without it: none.",
+)
 @click.option("--redis-url", envvar="ORDERGATE_REDIS_URL", help="Use this Redis instead of a private one.")
 @click.option("--postgres-dsn", envvar="ORDERGATE_POSTGRES_DSN", help="Use this Postgres instead of a private one.")
 @click.option("--engine", envvar="ORDERGATE_ENGINE", help="Use the engine at unix:PATH or host:port, start none.")
@@ -98,9 +104,10 @@ def up_command(*, as_json: bool, **given: Any) -> None:
 
 def welcome(facts: dict[str, Any], account: str) -> str:
     """What a user reads once the stack serves: address, token, and a call to paste."""
+    urls = "".join(f"\n  metrics: {url}" for url in facts.get("metrics", ()))
     call = f"grpcurl -plaintext -H \"authorization: Bearer $T\" -d '{_EXAMPLE % (account, 'ACME')}'"
     return f"""
-Ordergate serves on {facts["address"]}. Ctrl-C stops it; data and logs are in {facts["home"]}.
+Ordergate serves on {facts["address"]}. Ctrl-C stops it; data and logs are in {facts["home"]}.{urls}
 
   T={facts["token"]}
   {call} {facts["address"]} ordergate.v1.OrderEntryService/Submit
