@@ -101,6 +101,8 @@ void Load::drain() {
     std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
   }
   drained_s_ = s_of(now_ns() - start);
+  said_ns_ -= kSecond;  // whoever follows the progress is to see its end
+  progress(now_ns());
   tally_.error("no answer", tally_.sent - tally_.acked - tally_.refused);
   if (options_.has_events() && tally_.acked > tally_.told) tally_.error("no event", tally_.acked - tally_.told);
 }

@@ -80,7 +80,7 @@ std::vector<std::string> Peer::accounts() {
     const std::string_view bytes = bytes_of(answer, copy);
     ok = response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) && response.has_welcome();
   }
-  context.TryCancel();
+  if (ok) context.TryCancel();
   grpc::Status status;
   call->Finish(&status, nullptr);
   wait(queue);
@@ -100,7 +100,8 @@ std::string_view bytes_of(const grpc::ByteBuffer& buffer, grpc::Slice& copy) {
 
 std::string reason_of(const grpc::Status& status) {
   // google.rpc.Status{3: Any{2: ErrorInfo{1: reason}}}
-  for (Fields fields(status.error_details()); fields.next();) {
+  const std::string details = status.error_details();
+  for (Fields fields(details); fields.next();) {
     if (fields.number() != 3 || !field(fields.bytes(), 1).ends_with("google.rpc.ErrorInfo")) continue;
     const std::string_view reason = field(field(fields.bytes(), 2), 1);
     if (!reason.empty()) return std::string(reason);

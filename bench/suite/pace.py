@@ -1,7 +1,8 @@
 """Finds the highest rate at which the backlog stays flat, and holds it. Pure: samples come in, a rate goes out.
 
-Upwards in small steps while the path keeps up; down when it falls behind, and then no step up before the backlog is
-gone. While measuring, the steps are smaller. So the rate is always one that the machine carries now.
+The search goes up in large steps until the path falls behind, lets the backlog go by, and comes back in small steps;
+what it takes for the crest allows for the time in which a backlog is seen. While the rate is held it is drawn down a
+little as long as there is a backlog, and up a very little while there is none: always one that the machine carries.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 STEP_S = 0.5
 LOW_S, HIGH_S = 0.35, 0.8
 """A backlog of less than the first, in seconds of log, is none; more than the second is one."""
-FLAT_S = 1.5
+FLAT_S = 3.0
 """A backlog that is never above this, and at the end no higher than at the beginning plus `LOW_S`, is flat."""
+DRAIN_SHARE = 0.6
+"""Share of the rate that is offered while a backlog is to go by."""
+_OVERSHOT = (0.8, 0.97)
+"""How far below the rate the crest lies when a backlog shows: after large steps, after small ones."""
 
 
 @dataclass(slots=True)
@@ -36,17 +41,19 @@ class Pace:
         return self.rate
 
     def _search(self, lag_s: float) -> float:
+        """What to multiply the rate with."""
         if lag_s > HIGH_S:
-            was_falling, self._falling = self._falling, True
-            if not was_falling:
-                self._crest = self.rate
-                return 0.8
-            return 0.9 if lag_s > 2 * HIGH_S else 1.0
+            if self._falling:
+                return 0.95 if lag_s > 2 * HIGH_S else 1.0
+            self._falling = True
+            self._crest = self.rate * _OVERSHOT[bool(self._crest)]
+            return DRAIN_SHARE * self._crest / self.rate
         if lag_s > LOW_S:
             return 1.0
-        self._falling = False
-        near = self._crest and self.rate > 0.85 * self._crest
-        return 1.01 if near else 1.08
+        if self._falling:
+            self._falling = False
+            return 0.93 * self._crest / self.rate
+        return 1.01 if self._crest else 1.08
 
     @staticmethod
     def _hold(lag_s: float) -> float:
@@ -58,7 +65,7 @@ class Pace:
         """The search is over: a little below what it found, from here on in small steps."""
         self.searching = False
         if self._crest:
-            self.rate = min(self.rate, 0.9 * self._crest)
+            self.rate = 0.95 * self._crest
         return self.rate
 
 

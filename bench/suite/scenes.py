@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.suite.backlog import Path, Watch, rows
 from bench.suite.driver import Driver, load
-from bench.suite.pace import STEP_S, Pace, is_flat, sustained_per_s
+from bench.suite.pace import DRAIN_SHARE, LOW_S, STEP_S, Pace, is_flat, sustained_per_s
 from bench.suite.peers import accounts
 
 if TYPE_CHECKING:
@@ -166,8 +166,9 @@ def sustained(book: Book, target: Target) -> None:
     options |= {"accounts": ",".join(accounts(plan)), "drain": plan.drain_s}
     with Driver(target.address, target.token, options) as driver, Watch(target, driver) as watch:
         _follow(driver, watch, pace, plan.search_s)
-        driver.tell(f"rate {pace.settle():.0f}")
+        driver.tell(f"rate {DRAIN_SHARE * pace.settle():.0f}")
         _wait_low(watch, plan.search_s)
+        driver.tell(f"rate {pace.rate:.0f}")
         first = len(watch.samples)
         driver.tell(f"measure {plan.sustained_s:g}")
         _follow(driver, watch, pace, plan.sustained_s)
@@ -194,7 +195,7 @@ def _follow(driver: Driver, watch: Watch, pace: Pace, seconds: float) -> None:
 def _wait_low(watch: Watch, seconds: float) -> None:
     """Lets a backlog of the search go by."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and watch.samples and watch.samples[-1].lag_s > 0.3:
+    while time.monotonic() < until and watch.samples and watch.samples[-1].lag_s > LOW_S:
         time.sleep(0.1)
 
 

@@ -53,7 +53,7 @@ def test_the_rate_follows_a_machine_that_becomes_slower() -> None:
 def test_a_backlog_that_grows_or_is_large_is_not_flat() -> None:
     assert is_flat(samples(0.1, 0.3, 0.1, 0.2, 0.3, 0.2, 0.1, 0.2))
     assert not is_flat(samples(*(0.1 * t for t in range(16))))
-    assert not is_flat(samples(0.1, 0.1, 0.1, 2.0, 0.1, 0.1, 0.1, 0.1))
+    assert not is_flat(samples(0.1, 0.1, 0.1, 4.0, 0.1, 0.1, 0.1, 0.1))
     assert not is_flat(samples(0.1))
 
 
