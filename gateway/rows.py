@@ -18,6 +18,7 @@ MASS_CANCEL = log.COMMAND_KIND_MASS_CANCEL
 SET_TRADING_STATE = log.COMMAND_KIND_SET_TRADING_STATE
 SET_LIMITS = log.COMMAND_KIND_SET_LIMITS
 TICK = log.COMMAND_KIND_TICK
+FENCE = log.COMMAND_KIND_FENCE
 
 
 class Amend(NamedTuple):
@@ -59,7 +60,7 @@ OrderColumns = tuple[str, int, int, int, int, int, int]
 """A new order: symbol, side, type, time in force, flags, limit price ticks, lots."""
 
 Body = OrderColumns | bytes | Amend | MassCancel | TradingState | log.LimitsRow | None
-"""NEW_ORDER: its columns. CANCEL_ORDER: key of its order. SET_LIMITS: its row. TICK: None."""
+"""NEW_ORDER: its columns. CANCEL_ORDER: key of its order. SET_LIMITS: its row. TICK, FENCE: None."""
 
 Extra = log.OrderTerms | int | None
 """New order: its less usual terms, `order_index` not set. Cancel and amend: expected_version."""

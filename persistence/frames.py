@@ -24,14 +24,15 @@ MASS_CANCEL = 4
 SET_TRADING_STATE = 5
 SET_LIMITS = 6
 TICK = 7
+FENCE = 8
 """CommandKinds."""
-_COMMAND_KINDS = bytes(range(NEW_ORDER, TICK + 1))
+_COMMAND_KINDS = bytes(range(NEW_ORDER, FENCE + 1))
 
 COMMAND_REJECTED = 14
 CHANGING_KINDS = bytes([1, 2, 3, 4, 6, 7, 9, 10])
 """EventKinds that change their order: ACCEPTED, REJECTED, FILL, CANCELED, EXPIRED, AMENDED, TRIGGERED, RESTATED.
 The others tell of a command that left its order as it was, or of no order at all."""
-_EVENT_KINDS = bytes(range(1, 17))
+_EVENT_KINDS = bytes(range(1, 18))
 
 _COMMAND_COLUMNS = """keys command_ids account_index age_us symbol_index sides order_types times_in_force flags
 limit_price_ticks quantity_lots targets amend_limit_price_ticks amend_quantity_lots amend_symbol mass_cancels

@@ -140,13 +140,15 @@ class EventKind(_WireEnum):
     TRADING_STATE = 12
     """The trading state changed."""
     DUPLICATE = 13
-    """A command came again with the same content and changed nothing; order is the order as it is."""
+    """A command, or a fence of it, came after it and changed nothing; order is the order as it is."""
     COMMAND_REJECTED = 14
-    """A command was refused without touching an order: ID_CONFLICT, or a mass cancel that may not be."""
+    """A command was refused without touching an order: ID_CONFLICT, FENCED, or a mass cancel that may not be."""
     LIMITS = 15
     """The limits of the account changed; limits tells to what."""
     TICK = 16
     """The engine's time went on. Only in the account "_ordergate"."""
+    FENCED = 17
+    """`resolve` with fence made the command_id unusable; no command had it before."""
 
 
 class Cause(_WireEnum):

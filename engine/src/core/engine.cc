@@ -197,6 +197,8 @@ void Engine::dispatch(CommandKind kind, EventSink& sink) {
       return set_limits(sink);
     case CommandKind::kTick:
       return tick(sink);
+    case CommandKind::kFence:
+      return fence(sink);
   }
 }
 
@@ -353,7 +355,7 @@ void Engine::cancel_order(EventSink& sink) {
   if (same) {
     show(sink, EventKind::kDuplicate, ours != 0 ? ours : shown, Reason::kNone);
   } else {
-    show(sink, EventKind::kCommandRejected, ours, Reason::kIdConflict);
+    show(sink, EventKind::kCommandRejected, ours, is_fence(found) ? Reason::kFenced : Reason::kIdConflict);
   }
   return true;
 }

@@ -9,6 +9,7 @@ namespace {
 using testing::Amend;
 using testing::Cancel;
 using testing::Command;
+using testing::Fence;
 using testing::kB;
 using testing::kS;
 using testing::Lines;
@@ -111,6 +112,54 @@ TEST_F(IdsTest, RepeatOfACancelShowsItsOrderAsItIsNow) {
 TEST_F(IdsTest, OrderForgottenInAFrameIsForgottenForTheRestOfIt) {
   apply({New{"a", kB, 10}, Cancel{"1", "a"}, New{"b", kB, 10}, Cancel{"2", "b"}});
   EXPECT_EQ(apply({New{"x", kB, 10}, Cancel{"3", "a"}}).back(), "alice#6 CANCEL_REJECTED UNKNOWN_ORDER");
+}
+
+TEST_F(IdsTest, FencedIdIsRefusedToEveryKindOfCommand) {
+  const std::vector<Command> commands{New{"f", kB, 10},
+                                      Cancel{"f", "none"},
+                                      Amend{.id = "f", .target = "none", .price = 1},
+                                      MassCancel{"f"},
+                                      SetLimits{.id = "f"},
+                                      Tick{.id = "f", .account = "alice"},
+                                      SetTradingState{.id = "f", .account = "alice"}};
+  EXPECT_EQ(apply({Fence{"f"}}), Lines{"alice#1 FENCED"});
+  std::uint64_t seq = 1;
+  for (const Command& command : commands) {
+    EXPECT_EQ(last({command}), "alice#" + std::to_string(++seq) + " COMMAND_REJECTED FENCED");
+  }
+  EXPECT_EQ(engine_.open_orders(), 0u);
+}
+
+TEST_F(IdsTest, FenceDividesAFrameIntoBeforeAndAfter) {
+  EXPECT_EQ(
+      apply({New{"a", kB, 10}, Fence{"a"}, New{"a", kB, 10}}),
+      (Lines{"alice#1 ACCEPTED a OPEN 0+1 v1", "alice#2 DUPLICATE a OPEN 0+1 v1", "alice#3 DUPLICATE a OPEN 0+1 v1"}));
+  EXPECT_EQ(apply({Fence{"b"}, New{"b", kB, 10}, Fence{"b"}}),
+            (Lines{"alice#4 FENCED", "alice#5 COMMAND_REJECTED FENCED", "alice#6 FENCED"}));
+}
+
+TEST_F(IdsTest, FenceOfACommandThatIsKnownChangesNothing) {
+  apply({Cancel{"c", "none"}, Fence{"c"}});
+  EXPECT_EQ(last({Cancel{"c", "none"}}), "alice#3 DUPLICATE");
+}
+
+TEST_F(IdsTest, FenceOfAHeldOrderIsNoneHoweverOldTheOrder) {
+  apply({New{"a", kB, 10}}, 1000);
+  ticks(10, 5000);
+  EXPECT_EQ(last({Fence{"a"}}, 6000), "alice#2 DUPLICATE a OPEN 0+1 v1");
+}
+
+TEST_F(IdsTest, FenceIsOneAccountsOwn) {
+  apply({Fence{.id = "a", .account = "bob"}});
+  EXPECT_EQ(last({New{"a", kB, 10}}), "alice#1 ACCEPTED a OPEN 0+1 v1");
+}
+
+TEST_F(IdsTest, FenceIsForgottenLikeACommandAndNotRenewedByItsRepeat) {
+  apply({Fence{"f"}});
+  ticks(2);
+  EXPECT_EQ(last({Fence{"f"}}), "alice#2 FENCED");
+  ticks(1);
+  EXPECT_EQ(last({New{"f", kB, 10}}), "alice#3 ACCEPTED f OPEN 0+1 v1");
 }
 
 }  // namespace

@@ -165,4 +165,20 @@ void Engine::tick(EventSink& sink) {
   tell_account(sink, EventKind::kTick, place_.account, Reason::kNone);
 }
 
+// Not by seen_before: whoever asks for a fence wants to know whether the id is one now, not whether he asked before.
+void Engine::fence(EventSink& sink) {
+  const OrderId id = key();
+  const Window::Found found = window_.find(id);
+  const std::uint32_t order = orders_.find(id);
+  if (is_fence(found)) {
+    tell_account(sink, EventKind::kFenced, place_.account, Reason::kNone);
+  } else if (found.known || order != 0) {
+    const bool ours = order != 0 && orders_[order].account == place_.account;
+    show(sink, EventKind::kDuplicate, ours ? order : 0, Reason::kNone);
+  } else {
+    remember(id, kFenceContent);
+    tell_account(sink, EventKind::kFenced, place_.account, Reason::kNone);
+  }
+}
+
 }  // namespace ordergate::core

@@ -78,7 +78,8 @@ enum class CommandKind : std::uint8_t {
   kMassCancel = 4,
   kSetTradingState = 5,
   kSetLimits = 6,
-  kTick = 7
+  kTick = 7,
+  kFence = 8
 };
 enum class Side : std::uint8_t { kBuy = 1, kSell = 2 };
 enum class OrderType : std::uint8_t { kLimit = 1, kMarket = 2, kStop = 3, kStopLimit = 4 };
@@ -118,7 +119,8 @@ enum class EventKind : std::uint8_t {
   kDuplicate = 13,
   kCommandRejected = 14,
   kLimits = 15,
-  kTick = 16
+  kTick = 16,
+  kFenced = 17
 };
 
 // False for events that only tell of an order, or of none.
@@ -146,6 +148,7 @@ enum class Reason : std::uint8_t {
   kTooLate = 17,
   kVersionMismatch = 18,
   kWouldCross = 19,
+  kFenced = 20,
   kEngineCapacity = 26
 };
 enum class Cause : std::uint8_t {

@@ -110,7 +110,9 @@ Command command_of(Bits& bits, std::int64_t now) {
     command.disconnected = bits.below(2) == 0;
     return command;
   }
-  return kind == 14 ? Command(limits_of(bits)) : Command(state_of(bits));
+  if (kind == 14) return limits_of(bits);
+  if (bits.below(3) == 0) return testing::Fence{.id = bits.name(16), .account = bits.name(3)};
+  return state_of(bits);
 }
 
 void stop_if(const std::optional<std::string>& difference) {

@@ -192,7 +192,7 @@ Fault CommandFrameDecoder::check() {
   if (kinds_.size() > core::kFrameCommandsMax) {
     return "kinds: more than " + std::to_string(core::kFrameCommandsMax) + " commands";
   }
-  if (!within(kinds_, CommandKind::kNewOrder, CommandKind::kTick)) return "kinds: unknown command kind";
+  if (!within(kinds_, CommandKind::kNewOrder, CommandKind::kFence)) return "kinds: unknown command kind";
   CommandCounts counts;
   for (const char kind : kinds_) ++counts.of[static_cast<std::uint8_t>(kind)];
   if (Fault fault = check_lengths(counts)) return fault;

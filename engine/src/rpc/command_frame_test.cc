@@ -81,7 +81,8 @@ CommandFrame rare() {
       .add(SetTradingState{.id = "l", .state = 2, .of_symbol = "ACME"})
       .add(SetLimits{.id = "n", .limits = limits})
       .add(New{.id = "z", .price = 1, .stp = core::SelfTradePrevention::kNone})
-      .add(Tick{.id = "t"});
+      .add(Tick{.id = "t"})
+      .add(testing::Fence{.id = "f"});
   return testing::to_proto(commands.frame());
 }
 
@@ -161,7 +162,7 @@ const std::vector<Fault> kFaults{
     {"format 0 is not 1", [](CommandFrame& f) { f.clear_format(); }},
     {"queued_at_ns is out of range", [](CommandFrame& f) { f.clear_queued_at_ns(); }},
     {"queued_at_ns is out of range", [](CommandFrame& f) { f.set_queued_at_ns(1ull << 63); }},
-    {"kinds: unknown command kind", [](CommandFrame& f) { f.mutable_kinds()->at(0) = 8; }},
+    {"kinds: unknown command kind", [](CommandFrame& f) { f.mutable_kinds()->at(0) = 9; }},
     {"kinds: unknown command kind", [](CommandFrame& f) { f.mutable_kinds()->at(0) = 0; }},
     {"keys: 47 instead of 48", [](CommandFrame& f) { f.mutable_keys()->pop_back(); }},
     {"keys: 48 instead of 64", [](CommandFrame& f) { f.mutable_kinds()->push_back(2); }},

@@ -14,7 +14,7 @@ namespace ordergate::rpc {
 
 // How many commands of each kind a frame has, by core::CommandKind.
 struct CommandCounts {
-  std::uint32_t of[8] = {};
+  std::uint32_t of[9] = {};
 
   std::uint32_t operator[](core::CommandKind kind) const { return of[static_cast<std::size_t>(kind)]; }
 };

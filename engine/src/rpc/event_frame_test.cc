@@ -217,7 +217,7 @@ TEST_F(EventFrameTest, OperationsTellWhatTheyDid) {
       apply({New{.id = "a", .price = 10'000}, testing::MassCancel{.id = "x", .tag = "none"},
              testing::MassCancel{.id = "y"}, testing::SetTradingState{.id = "k", .state = 3, .of_symbol = "ZINC"},
              testing::SetTradingState{.id = "l", .state = 2, .of_account = "alice"},
-             testing::SetLimits{.id = "n", .limits = limits}, testing::Tick{.id = "t"}}));
+             testing::SetLimits{.id = "n", .limits = limits}, testing::Tick{.id = "t"}, testing::Fence{.id = "f"}}));
   const std::vector<OrderEvent> alice = events(frame, "alice");
   EXPECT_TRUE(alice.at(1).has_mass_cancel()) << "also when it matched nothing";
   EXPECT_EQ(alice.at(1).command_id(), "x");
@@ -233,6 +233,9 @@ TEST_F(EventFrameTest, OperationsTellWhatTheyDid) {
   EXPECT_EQ(told.max_open_notional(), "1000000");
   EXPECT_EQ(told.max_position(), "");
   EXPECT_EQ(told.price_band(), "0.05");
+  EXPECT_EQ(alice.at(5).kind(), v1::EVENT_KIND_FENCED);
+  EXPECT_EQ(alice.at(5).command_id(), "f");
+  EXPECT_FALSE(alice.at(5).has_failure());
   const std::vector<OrderEvent> admin = events(frame, "admin");
   EXPECT_EQ(admin.at(0).trading_state().symbol(), "ZINC");
   EXPECT_EQ(admin.at(0).trading_state().account(), "");
@@ -260,6 +263,7 @@ TEST_F(EventFrameTest, FieldAtFaultIsThatOfTheCommand) {
       {New{.id = "8", .price = 5, .time_in_force = TimeInForce::kGtd, .expire_at = 1}, v1::REASON_STALE,
        "new_order.expire_at"},
       {New{.id = "a", .price = 6}, v1::REASON_ID_CONFLICT, "command_id"},
+      {Cancel{.id = "f", .target = "?"}, v1::REASON_FENCED, "command_id"},
       {Cancel{.id = "10", .target = "?"}, v1::REASON_UNKNOWN_ORDER, "cancel_order.order"},
       {Cancel{.id = "11", .target = "a", .expected_version = 9}, v1::REASON_VERSION_MISMATCH,
        "cancel_order.expected_version"},
@@ -279,7 +283,7 @@ TEST_F(EventFrameTest, FieldAtFaultIsThatOfTheCommand) {
   };
   std::uint64_t number = 1;
   Commands first;
-  first.add(New{.id = "a", .price = 5});
+  first.add(New{.id = "a", .price = 5}).add(testing::Fence{.id = "f"});
   apply(first, {1, number});
   for (const auto& [command, reason, field] : rows) {
     Commands commands;

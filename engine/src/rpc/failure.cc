@@ -71,6 +71,8 @@ Explanation explain(const Refusal& refusal) {
       return {".expected_version", "The order has another version."};
     case Reason::kWouldCross:
       return {"", "The post_only order would have traded at once."};
+    case Reason::kFenced:
+      return {"command_id", "The command_id was made unusable by Resolve with fence."};
     case Reason::kEngineCapacity:
       return {"", "The engine holds as many orders as it can."};
   }

@@ -110,7 +110,14 @@ struct Tick {
   std::int64_t valid_until = 0;
 };
 
-using Command = std::variant<New, Cancel, Amend, MassCancel, SetTradingState, SetLimits, Tick>;
+// Its id is the one that shall be unusable.
+struct Fence {
+  std::string id = {};
+  std::string account = "alice";
+  std::int64_t valid_until = 0;
+};
+
+using Command = std::variant<New, Cancel, Amend, MassCancel, SetTradingState, SetLimits, Tick, Fence>;
 
 // Stands for the gateway's hash: as good for tests, and without OpenSSL.
 inline core::OrderId id_of(std::string_view account, std::string_view command_id) {
@@ -196,6 +203,11 @@ class Commands {
 
   Commands& add(const Tick& tick) {
     start(core::CommandKind::kTick, tick);
+    return *this;
+  }
+
+  Commands& add(const Fence& fence) {
+    start(core::CommandKind::kFence, fence);
     return *this;
   }
 

@@ -50,6 +50,7 @@ class Flow {
     if (closed_ && random_.one_in(5)) return reopen();
     if (!limited_.empty() && random_.one_in(20)) return unlimit();
     const std::int64_t dice = random_.below(100);
+    if (dice < 2) return Fence{.id = id(), .account = account()};
     if (dice < 54) return order();
     if (dice < 69) return cancel();
     if (dice < 92) return amend();

@@ -304,6 +304,18 @@ class NaiveEngine : public NaiveMatching {
     tell(command.account, Kind::kTick, nullptr, true);
   }
 
+  void run(const Fence& command) {
+    const NaiveKey key{command.account, command.id};
+    const NaiveOrder* const entered = own(command.account, key);
+    const auto known = entered != nullptr ? std::optional(entered->content) : remembered(key);
+    if (!known) seen_[key] = {content(command), ++commands_, now_};
+    if (!known || *known == content(command)) {
+      tell(command.account, Kind::kFenced, nullptr, true);
+    } else {
+      tell(command.account, Kind::kDuplicate, entered, true);
+    }
+  }
+
   // Tells a command that was seen before; remembers one that was not. `subject` is what it names or entered.
   template <class Any>
   bool repeated(const Any& command, const NaiveOrder* subject) {
@@ -317,7 +329,8 @@ class NaiveEngine : public NaiveMatching {
     if (*known == content(command)) {
       tell(command.account, Kind::kDuplicate, subject, true);
     } else {
-      tell(command.account, Kind::kCommandRejected, entered, true).reason = Reason::kIdConflict;
+      tell(command.account, Kind::kCommandRejected, entered, true).reason =
+          *known == content(Fence{}) ? Reason::kFenced : Reason::kIdConflict;
     }
     return true;
   }

@@ -71,4 +71,6 @@ inline std::string content(const SetLimits& c) {
 
 inline std::string content(const Tick&) { return "tick"; }
 
+inline std::string content(const Fence&) { return "fence"; }
+
 }  // namespace ordergate::testing

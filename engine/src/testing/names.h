@@ -24,7 +24,8 @@ inline const char* name(core::EventKind kind) {
                                  "DUPLICATE",
                                  "COMMAND_REJECTED",
                                  "LIMITS",
-                                 "TICK"};
+                                 "TICK",
+                                 "FENCED"};
   const auto at = static_cast<unsigned>(kind);
   return at < std::size(kNames) ? kNames[at] : "?";
 }
@@ -83,6 +84,8 @@ inline const char* name(core::Reason reason) {
       return "VERSION_MISMATCH";
     case Reason::kWouldCross:
       return "WOULD_CROSS";
+    case Reason::kFenced:
+      return "FENCED";
     case Reason::kEngineCapacity:
       return "ENGINE_CAPACITY";
   }

@@ -11,6 +11,7 @@ from gateway.ids import key_text, order_key
 from gateway.rows import (
     AMEND_ORDER,
     CANCEL_ORDER,
+    FENCE,
     MASS_CANCEL,
     NEW_ORDER,
     SET_LIMITS,
@@ -134,10 +135,11 @@ def test_a_frame_of_every_kind_has_its_rows_in_order() -> None:
         prepared(SET_LIMITS, 5, log.LimitsRow(account="A", max_open_orders=7)),
         new_order(2)._replace(extra=log.OrderTerms(session="s")),
         prepared(TICK, 6, None),
+        prepared(FENCE, 8, None),
         prepared(AMEND_ORDER, 7, Amend(amended, "NEW", 1, 0, log.AmendTerms(expire_at_ns=77))),
     ]
     frame = log.CommandFrame.FromString(command_frame(commands, QUEUED_NS, "w0"))
-    assert list(frame.kinds) == [1, 1, 2, 3, 2, 4, 3, 4, 5, 6, 1, 7, 3]
+    assert list(frame.kinds) == [1, 1, 2, 3, 2, 4, 3, 4, 5, 6, 1, 7, 8, 3]
     assert list(frame.symbols) == ["BTC-USD", "NEW", "STATE"]
     assert list(frame.symbol_index) == [0, 0, 0]
     assert frame.targets == b"".join(target(c.body) for c in commands if c.kind in {CANCEL_ORDER, AMEND_ORDER})

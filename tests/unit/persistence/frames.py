@@ -17,7 +17,7 @@ from persistence.streams import Entry, LogId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEW, CANCEL, AMEND, MASS_CANCEL, SET_TRADING_STATE, SET_LIMITS, TICK = range(1, 8)
+NEW, CANCEL, AMEND, MASS_CANCEL, SET_TRADING_STATE, SET_LIMITS, TICK, FENCE = range(1, 9)
 ACCEPTED, REJECTED, FILL, CANCELED, CANCEL_REJECTED, DUPLICATE, COMMAND_REJECTED = 1, 2, 3, 4, 5, 13, 14
 EXPIRED, AMENDED, AMEND_REJECTED, TRIGGERED, RESTATED = 6, 7, 8, 9, 10
 MASS_CANCEL_DONE, TRADING_STATE, LIMITS, TICKED = 11, 12, 15, 16
@@ -96,6 +96,9 @@ class Commands:
 
     def tick(self, command_id: str = "tick") -> None:
         self._command(TICK, "_ordergate", command_id, 0)
+
+    def fence(self, account: str, command_id: str) -> None:
+        self._command(FENCE, account, command_id, 0)
 
     def _one_up(self, symbol: str) -> int:
         return 1 + _place(self.frame.symbols, symbol) if symbol else 0

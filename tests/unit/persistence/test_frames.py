@@ -40,6 +40,7 @@ def every_kind() -> Commands:
     made.trading_state("_ordergate", "s1", 3, symbol="BUND", cancel_open_orders=True)
     made.limits("alice", "l1", max_open_orders=7)
     made.tick()
+    made.fence("alice", "f1")
     return made
 
 
@@ -53,7 +54,7 @@ def one_trade() -> Events:
 
 def test_whole_frames_are_read() -> None:
     assert len(read_commands(one_command().entry(*ID)).kinds) == 2
-    assert len(read_commands(every_kind().entry(*ID)).kinds) == 10
+    assert len(read_commands(every_kind().entry(*ID)).kinds) == 11
     assert len(read_events(one_trade().entry(*ID)).trade_numbers) == 1
 
 
@@ -101,7 +102,7 @@ def test_frames_of_the_first_engines_have_no_answers() -> None:
         ("terms", "order_index", (2, 1)),
         ("terms", "order_index", (1, 1)),
         ("amend_terms", "amend_index", (0, 2)),
-        ("expected_versions", "command_index", (1, 10)),
+        ("expected_versions", "command_index", (1, 11)),
     ],
 )
 def test_rows_that_belong_to_nothing_or_not_in_order_are_malformed(
@@ -170,8 +171,8 @@ def test_a_kind_of_a_newer_version_is_refused_and_not_dead_lettered() -> None:
 
 def test_a_command_of_a_newer_version_is_refused_and_not_dead_lettered() -> None:
     made = one_command()
-    made.frame.kinds = bytes([1, 8])
-    with pytest.raises(UnsupportedFrame, match="kind 8"):
+    made.frame.kinds = bytes([1, 9])
+    with pytest.raises(UnsupportedFrame, match="kind 9"):
         read_commands(made.entry(*ID))
 
 
@@ -202,6 +203,7 @@ def test_kinds_that_change_an_order() -> None:
         "COMMAND_REJECTED",
         "LIMITS",
         "TICK",
+        "FENCED",
     }
     changing = {k.removeprefix("EVENT_KIND_") for k, v in event_pb2.EventKind.items() if v in CHANGING_KINDS}
     assert changing | unchanged | {"UNSPECIFIED"} == {k.removeprefix("EVENT_KIND_") for k in event_pb2.EventKind.keys()}  # noqa: SIM118
