@@ -1,8 +1,9 @@
-"""Reading orders from Postgres. The gateway never writes there: that is the persister's."""
+"""Reading from Postgres. The gateway never writes there: that is the persister's."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,12 +13,10 @@ import asyncpg
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TIMEOUT_S = 2.0
+TIMEOUT_S = 2.0
 """A look-up by primary key takes well below a millisecond: after this time the database is not there."""
 
 _CONNECTIONS_MAX = 4
-
-_ORDER_BY_ID = files("gateway").joinpath("sql/order_by_id.sql").read_text(encoding="utf-8")
 
 
 class DatabaseUnavailable(Exception):
@@ -38,12 +37,26 @@ class Database:
         Raises:
             DatabaseUnavailable: no answer.
         """
+        rows = await self.rows("orders_by_id", [UUID(bytes=key)])
+        return rows[0] if rows else None
+
+    async def rows(self, query: str, *args: Any, timeout_s: float = TIMEOUT_S) -> list[Mapping[str, Any]]:
+        """Rows of a query.
+
+        Args:
+            query: name of a file in `gateway/sql`, without its ending.
+            args: its parameters.
+            timeout_s: longest time for it.
+
+        Raises:
+            DatabaseUnavailable: no answer, or not in time.
+        """
         try:
             pool = self._pool or await self._open()
-            row: Mapping[str, Any] | None = await pool.fetchrow(_ORDER_BY_ID, UUID(bytes=key), timeout=_TIMEOUT_S)
+            rows: list[Mapping[str, Any]] = await pool.fetch(_statement(query), *args, timeout=timeout_s)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
-        return row
+        return rows
 
     async def close(self) -> None:
         """Closes all connections; the next look-up would open new ones."""
@@ -58,8 +71,8 @@ class Database:
                     self._dsn,
                     min_size=0,
                     max_size=_CONNECTIONS_MAX,
-                    timeout=_TIMEOUT_S,
-                    command_timeout=_TIMEOUT_S,
+                    timeout=TIMEOUT_S,
+                    command_timeout=TIMEOUT_S,
                     server_settings={
                         "application_name": "ordergate-gateway",
                         "default_transaction_read_only": "on",
@@ -67,3 +80,8 @@ class Database:
                     },
                 )
         return self._pool
+
+
+@cache
+def _statement(query: str) -> str:
+    return files("gateway").joinpath(f"sql/{query}.sql").read_text(encoding="utf-8")

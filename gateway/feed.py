@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from redis.exceptions import RedisError
 
+from gateway.database import DatabaseUnavailable
 from gateway.entries import PageReader, read_one, read_state
 from gateway.errors import CursorExpired, CursorInvalid, Internal, OrdergateError, Unavailable
 from gateway.frames import FrameError, cut_events, merge_parts, parts_of, read_event_frame
+from gateway.past import Past
 from gateway.start import Start, parse_start
 from gateway.streams import ZERO, Cursor, LogId
 from ordergate.v1 import order_events_service_pb2
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from gateway.entries import Entry
+    from gateway.history import AccountHistory
     from gateway.hub import Hub
     from ordergate.v1 import failure_pb2
 
@@ -40,13 +43,15 @@ class _Lane:
     """One shard's part of a feed.
 
     It is live (the hub hands it every frame), or reads the log up to a goal while what the hub hands it is held back
-    (`held`), or, if more came than may be held, reads the log alone. `place` is what it has queued everything up to.
+    (`held`), or, if more came than may be held, reads the log alone. What of the log is trimmed in Redis it reads from
+    Postgres. `place` is what it has queued everything up to.
     """
 
     __slots__ = (
         "behind",
         "held",
         "held_bytes",
+        "history",
         "hub",
         "index",
         "pages",
@@ -57,8 +62,9 @@ class _Lane:
         "was_live",
     )
 
-    def __init__(self, hub: Hub, reader: Redis) -> None:
+    def __init__(self, hub: Hub, reader: Redis, history: AccountHistory) -> None:
         self.hub = hub
+        self.history = history
         self.pages = PageReader(reader, hub.keys.events)
         self.place: LogId = ZERO
         self.index = END
@@ -116,6 +122,7 @@ class EventFeed:
         wake: Callable[[], None],
         buffer_bytes: int,
         reader: Redis,
+        histories: Sequence[AccountHistory],
     ) -> None:
         """Makes a feed that is not open yet.
 
@@ -126,6 +133,7 @@ class EventFeed:
             wake: called when there is something to do for the stream; must not raise.
             buffer_bytes: most bytes held for the stream before it goes on from the log.
             reader: shared client for reads that do not block.
+            histories: the events in Postgres, one for each shard, in order.
         """
         self.accounts = accounts
         self.single = len(accounts) == 1
@@ -134,7 +142,7 @@ class EventFeed:
         self._wake = wake
         self._buffer_bytes = buffer_bytes
         self._reader = reader
-        self._lanes = [_Lane(hub, reader) for hub in hubs]
+        self._lanes = [_Lane(hub, reader, history) for hub, history in zip(hubs, histories, strict=True)]
         self._opened = False
         self._queue: deque[_Piece] = deque()
         self._bytes = 0
@@ -153,7 +161,7 @@ class EventFeed:
         Raises:
             CursorInvalid: a cursor is ahead of the log.
             CursorExpired: events right after a cursor are not kept any more.
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not answer, or Postgres, where only that has the events.
         """
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
@@ -161,6 +169,9 @@ class EventFeed:
                     await self._open_lane(lane)
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable(f"the event log can't be read: {type(error).__name__}") from error
+        except DatabaseUnavailable as error:
+            log.warning("Postgres can't be asked for events", error=str(error))
+            raise Unavailable("the events after the cursor are in the database, which can't be asked now") from error
         self._opened = True
 
     async def run(self) -> None:
@@ -270,6 +281,10 @@ class EventFeed:
         cursor = self._start.cursors.get(lane.hub.shard)
         if self._start.oldest:
             lane.strict = False
+            if not (await read_state(self._reader, lane.hub.keys.events)).whole:
+                await (
+                    lane.history.reach()
+                )  # it will be needed, and a refusal is better now than a stream without events
         elif cursor is None:
             lane.place = lane.hub.position
         else:
@@ -283,7 +298,8 @@ class EventFeed:
         if state.last < cursor.id:
             raise CursorInvalid("start.after.cursors", f"cursor {cursor} is ahead of the log")
         if not state.whole and state.last > cursor.id:
-            raise CursorExpired(f"events after cursor {cursor} are not kept any more; use beginning or snapshot")
+            self._reached(lane, await lane.history.reach())
+            await self._past_of(lane).open()
 
     async def _follow(self, lane: _Lane) -> None:
         while True:
@@ -312,24 +328,57 @@ class EventFeed:
             await self._room.wait()
             try:
                 entries = await lane.pages.page(lane.place)
-            except (RedisError, OSError) as error:
+                if not await self._follows(lane, entries) and await self._read_past(lane):
+                    continue
+            except (RedisError, OSError, DatabaseUnavailable) as error:
                 log.warning("events can't be read", shard=lane.hub.shard, place=str(lane.place), error=repr(error))
                 await asyncio.sleep(_RETRY_S)
                 continue
-            await self._check_kept(lane, entries)
+            lane.strict = lane.strict or bool(entries)
             for entry in entries:
                 self._put_from_log(lane, entry)
             if not lane.pages.more:
                 lane.place, lane.index = max(lane.place, goal), END
 
-    async def _check_kept(self, lane: _Lane, entries: list[Entry]) -> None:
-        """The page begins with the entry at `place`, or entries after it may have been trimmed unread."""
-        if not lane.strict or (entries and entries[0].id == lane.place):
-            lane.strict = lane.strict or bool(entries)
-            return
+    async def _follows(self, lane: _Lane, entries: list[Entry]) -> bool:
+        """Whether the page begins with the entry at `place`; if not, entries after it may have been trimmed unread."""
+        if lane.place > ZERO and entries and entries[0].id == lane.place:
+            return True
         state = await read_state(self._reader, lane.hub.keys.events)
-        if not state.whole and state.last > lane.place:
+        return state.whole or state.last <= lane.place
+
+    def _past_of(self, lane: _Lane) -> Past:
+        return Past(lane.history, self.accounts, Cursor(lane.hub.shard, lane.place, lane.index), strict=lane.strict)
+
+    @staticmethod
+    def _reached(lane: _Lane, reach: LogId) -> bool:
+        """Whether Postgres has events after the lane's place; if not, the oldest that Redis has may do for a beginning.
+
+        Raises:
+            CursorExpired: it has none, and nothing else will do.
+        """
+        if reach > lane.place or (reach == lane.place and lane.index != END):
+            return True
+        if lane.strict:
             raise CursorExpired(f"events after {lane.cursor()} are not kept any more")
+        return False
+
+    async def _read_past(self, lane: _Lane) -> bool:
+        """Reads from Postgres, as far as that reaches: Redis trims nothing beyond it. False if it has nothing."""
+        reach = await lane.history.reach()
+        if not self._reached(lane, reach):
+            return False
+        past = self._past_of(lane)
+        await past.open()
+        try:
+            while page := await past.page(reach):
+                for frame_id, blob in page:
+                    self._put(lane, frame_id, blob)
+                await self._room.wait()
+        except FrameError:
+            raise _unreadable(lane, lane.place) from None
+        lane.place, lane.index, lane.strict = max(lane.place, reach), END, True
+        return True
 
     def _put_from_log(self, lane: _Lane, entry: Entry) -> None:
         done = -1

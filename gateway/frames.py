@@ -14,7 +14,7 @@ from ordergate.log.v1 import event_frame_pb2 as events
 from ordergate.v1 import order_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from gateway.instruments import Instrument, Instruments
 
@@ -152,13 +152,21 @@ def merge_parts(frame: events.EventFrame, parts: Sequence[events.AccountEvents],
     return b"".join(merged)
 
 
-def find_key(keys: bytes | bytearray, key: bytes, *, last: bool = False) -> int:
-    """Index of the first (or last) `key` in a column of keys, or -1."""
-    at = keys.rfind(key) if last else keys.find(key)
+def find_key(keys: bytes | bytearray, key: bytes, *, last: bool = False, start: int = 0) -> int:
+    """Index of the first (or last) `key` in a column of keys from index `start` on, or -1."""
+    at = keys.rfind(key, KEY_BYTES * start) if last else keys.find(key, KEY_BYTES * start)
     while at >= 0 and at % KEY_BYTES:
         # A match across two keys: possible, if hardly likely.
-        at = keys.rfind(key, 0, at + KEY_BYTES - 1) if last else keys.find(key, at + 1)
+        at = keys.rfind(key, KEY_BYTES * start, at + KEY_BYTES - 1) if last else keys.find(key, at + 1)
     return at // KEY_BYTES if at >= 0 else -1
+
+
+def find_keys(keys: bytes | bytearray, key: bytes) -> Iterator[int]:
+    """Indexes of all `key` in a column of keys."""
+    index = find_key(keys, key)
+    while index >= 0:
+        yield index
+        index = find_key(keys, key, start=index + 1)
 
 
 def queued_order(

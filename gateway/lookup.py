@@ -15,7 +15,7 @@ from gateway.entries import read_one
 from gateway.errors import Internal, Unavailable
 from gateway.frames import (
     FrameError,
-    find_key,
+    find_keys,
     merge_parts,
     parts_of,
     queued_order,
@@ -87,7 +87,7 @@ class OrderLookup:
             instruments: of the installation.
             cache_ttl_s: life of what it puts into the status cache, in seconds.
         """
-        self._tails = [TailIndex(hub.shard, redis) for hub in hubs]
+        self.tails = [TailIndex(hub.shard, redis) for hub in hubs]
         self._redis = redis
         self._database = database
         self._instruments = instruments
@@ -105,7 +105,7 @@ class OrderLookup:
         """
         try:
             # An order's id does not tell its shard.
-            answers = await asyncio.gather(*(self._from_log(tail, account, key) for tail in self._tails))
+            answers = await asyncio.gather(*(self._from_log(tail, account, key) for tail in self.tails))
         except (RedisError, OSError) as error:
             return await self._without_redis(account, key, error)
         except FrameError as error:
@@ -128,8 +128,9 @@ class OrderLookup:
                 return Found(order, pb.ORDER_SOURCE_QUEUE), None
         if cached is not None and (order := _read_cached(cached, account)) is not None:
             return Found(order, pb.ORDER_SOURCE_CACHE), None
-        if (place := tail.command_frame(key)) is not None:
-            return None, await self._from_commands(tail, place, account, key)
+        for place in tail.command_frames(key):
+            if (queued := await self._from_commands(tail, place, account, key)) is not None:
+                return None, queued
         return None, None
 
     async def _from_events(self, tail: TailIndex, place: LogId, account: str, key: bytes) -> order_pb2.Order | None:
@@ -152,7 +153,9 @@ class OrderLookup:
         if entry is None:
             return None
         frame = read_command_frame(entry.frame)
-        return queued_order(frame, find_key(frame.keys, key), account, self._instruments)
+        # The first that enters an order: a fence or a conflicting command may stand before it.
+        orders = (queued_order(frame, index, account, self._instruments) for index in find_keys(frame.keys, key))
+        return next((order for order in orders if order is not None), None)
 
     # Postgres
 

@@ -12,7 +12,7 @@ from gateway.frames import KEY_BYTES, find_key, read_command_frame, read_event_f
 from gateway.streams import ZERO, Keys, LogId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from redis.asyncio import Redis
 
@@ -38,9 +38,17 @@ class _Chunk:
         self.ids.append(frame_id)
         self.ends.append(len(self.keys) // KEY_BYTES)
 
-    def find(self, key: bytes, *, last: bool) -> LogId | None:
-        index = find_key(self.keys, key, last=last)
+    def find_last(self, key: bytes) -> LogId | None:
+        index = find_key(self.keys, key, last=True)
         return self.ids[bisect_right(self.ends, index)] if index >= 0 else None
+
+    def find_all(self, key: bytes) -> Iterator[LogId]:
+        """Frames with the key, in order; each once."""
+        index = find_key(self.keys, key)
+        while index >= 0:
+            frame = bisect_right(self.ends, index)
+            yield self.ids[frame]
+            index = find_key(self.keys, key, start=self.ends[frame])
 
 
 class _Tail:
@@ -75,11 +83,12 @@ class _Tail:
         while self.pages.more:
             self.add(await self.pages.page(self.position))
 
-    def first(self, key: bytes) -> LogId | None:
-        return next((found for c in self.chunks if (found := c.find(key, last=False))), None)
+    def all(self, key: bytes) -> list[LogId]:
+        """Frames with the key, oldest first; each once."""
+        return [frame for chunk in self.chunks for frame in chunk.find_all(key)]
 
     def last(self, key: bytes) -> LogId | None:
-        return next((found for c in reversed(self.chunks) if (found := c.find(key, last=True))), None)
+        return next((found for c in reversed(self.chunks) if (found := c.find_last(key))), None)
 
 
 class TailIndex:
@@ -97,6 +106,8 @@ class TailIndex:
             redis: shared client for reads that do not block.
         """
         self.keys = Keys(shard)
+        self.persisted = ZERO
+        """Postgres holds all commands and events up to here; as of the last refresh."""
         self._redis = redis
         self._commands = _Tail(redis, self.keys.commands, lambda e: read_command_frame(e.frame).keys)
         self._events = _Tail(redis, self.keys.events, lambda e: read_event_frame(e.frame).order_ids)
@@ -124,9 +135,9 @@ class TailIndex:
         """The last event frame in the tail with an event of this order."""
         return self._events.last(key)
 
-    def command_frame(self, key: bytes) -> LogId | None:
-        """The first command frame in the tail with this command: a repeat changes nothing."""
-        return self._commands.first(key)
+    def command_frames(self, key: bytes) -> list[LogId]:
+        """The command frames in the tail with this command, its repeats, or fences of it; oldest first."""
+        return self._commands.all(key)
 
     async def _read(self) -> None:
         tails = (self._commands, self._events)
@@ -136,7 +147,9 @@ class TailIndex:
         for tail in tails:
             pipe.xrange(tail.key, str(tail.position), "+", count=tail.pages.count)
         persisted, *replies = await pipe.execute()
-        for tail, reply, reached in zip(tails, replies, persisted, strict=True):
-            tail.prune(LogId.parse(reached) if reached else ZERO)
+        # Commands whose events Postgres does not hold yet belong to the tail although it holds their frames.
+        self.persisted = min(LogId.parse(reached) if reached else ZERO for reached in persisted)
+        for tail, reply in zip(tails, replies, strict=True):
+            tail.prune(self.persisted)
             tail.add(tail.pages.read(reply))
             await tail.read_on()

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from gateway.database import Database
 from gateway.feed import EventFeed
+from gateway.history import AccountHistory
 from gateway.start import LIVE, Start
 
 from ...unit.events.builder import opened
@@ -20,11 +22,18 @@ if TYPE_CHECKING:
     from .conftest import Shard
 
 
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+
+
 class Reader:
-    def __init__(self, shards: list[Shard], accounts: set[str], start: Start, buffer_bytes: int) -> None:
+    def __init__(
+        self, shards: list[Shard], accounts: set[str], start: Start, buffer_bytes: int, database: Database
+    ) -> None:
         self.wake = asyncio.Event()
         hubs = [shard.hub for shard in shards]
-        self.feed = EventFeed(hubs, frozenset(accounts), start, self.wake.set, buffer_bytes, shards[0].redis)
+        histories = [AccountHistory(hub.shard, database) for hub in hubs]
+        redis = shards[0].redis
+        self.feed = EventFeed(hubs, frozenset(accounts), start, self.wake.set, buffer_bytes, redis, histories)
         self.events: list[event_pb2.OrderEvent] = []
 
     def take(self, limit_bytes: int = 500_000) -> bytes:
@@ -48,9 +57,14 @@ class Reader:
 
 @contextlib.asynccontextmanager
 async def reading(
-    *shards: Shard, accounts: set[str], start: Start = LIVE, buffer_bytes: int = 1_000_000
+    *shards: Shard,
+    accounts: set[str],
+    start: Start = LIVE,
+    buffer_bytes: int = 1_000_000,
+    database: Database | None = None,
 ) -> AsyncIterator[Reader]:
-    reader = Reader(list(shards), accounts, start, buffer_bytes)
+    """A reader, with a database that is away unless one is given."""
+    reader = Reader(list(shards), accounts, start, buffer_bytes, database or Database(NO_DATABASE))
     await reader.feed.open()
     task = asyncio.create_task(reader.feed.run(), name="feed")
     try:

@@ -5,15 +5,15 @@ import random
 
 import pytest
 
+from gateway.database import Database
 from gateway.errors import CursorExpired, CursorInvalid
-from gateway.feed import EventFeed
 from gateway.start import Start
 from gateway.streams import Cursor, LogId
 from ordergate.v1 import failure_pb2
 
 from ...unit.events.builder import Told
-from .conftest import Shard, running_hub, until
-from .reader import Reader, reading
+from .conftest import Archive, Shard, running_hub, until
+from .reader import NO_DATABASE, Reader, reading
 
 pytestmark = pytest.mark.integration
 
@@ -171,16 +171,16 @@ async def test_the_cursor_moves_on_with_frames_of_others(shard: Shard) -> None:
         assert reader.take() == b""
 
 
-async def test_a_cursor_of_trimmed_events_has_expired(shard: Shard) -> None:
+async def test_a_cursor_of_events_that_are_nowhere_has_expired(shard: Shard, archive: Archive) -> None:
     frames = [await shard.publish(Told("a", str(n))) for n in range(6)]
     await shard.redis.xtrim(shard.keys.events, minid=str(frames[3]), approximate=False)
     for lost in (f"0:{frames[0]}:0", f"0:{frames[2]}:4294967295", "0:0-0:4294967295"):
         with pytest.raises(CursorExpired):
-            await Reader([shard], {"a"}, after(lost), 10_000).feed.open()
+            await Reader([shard], {"a"}, after(lost), 10_000, archive.database).feed.open()
     async with reading(shard, accounts={"a"}, start=after(f"0:{frames[3]}:0")) as kept:
         await kept.read(2)
         assert kept.orders() == ["4", "5"]
-    async with reading(shard, accounts={"a"}, start=BEGINNING) as oldest:
+    async with reading(shard, accounts={"a"}, start=BEGINNING, database=archive.database) as oldest:
         await oldest.read(3)
         assert oldest.orders() == ["3", "4", "5"]
 
@@ -199,11 +199,11 @@ async def test_the_place_after_the_last_event_is_good_even_if_all_was_trimmed(sh
 async def test_a_cursor_ahead_of_the_log_is_not_ours(shard: Shard) -> None:
     await shard.publish(Told("a", "0"))
     with pytest.raises(CursorInvalid):
-        await Reader([shard], {"a"}, after("0:999999-0:0"), 10_000).feed.open()
+        await Reader([shard], {"a"}, after("0:999999-0:0"), 10_000, Database(NO_DATABASE)).feed.open()
 
 
-async def test_a_slow_reader_whose_events_were_trimmed_is_told(shard: Shard) -> None:
-    async with reading(shard, accounts={"a"}, buffer_bytes=5_000) as slow:
+async def test_a_slow_reader_whose_events_are_nowhere_is_told(shard: Shard, archive: Archive) -> None:
+    async with reading(shard, accounts={"a"}, buffer_bytes=5_000, database=archive.database) as slow:
         await until(lambda: slow.feed.caught_up)
         frames = [await shard.publish(*(Told("a", f"{n}-{m}") for m in range(10))) for n in range(20)]
         await shard.seen()
@@ -258,7 +258,7 @@ async def test_shards_are_followed_together_with_a_cursor_each(redis_url: str) -
 async def test_a_feed_without_redis_is_refused(shard: Shard, redis_server) -> None:
     frame = await shard.publish(Told("a", "0"))
     redis_server.kill()
-    feed = EventFeed([shard.hub], frozenset({"a"}), after(f"0:{frame}:0"), lambda: None, 1_000, shard.redis)
+    feed = Reader([shard], {"a"}, after(f"0:{frame}:0"), 1_000, Database(NO_DATABASE)).feed
     await feed.run()
     assert feed.failure is not None
     assert feed.failure.reason == failure_pb2.REASON_QUEUE_UNAVAILABLE

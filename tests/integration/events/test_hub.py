@@ -13,7 +13,7 @@ from gateway.streams import LogId
 from ordergate.v1 import failure_pb2
 
 from ...unit.events.builder import FILL, Told
-from .conftest import Shard, running_hub, until
+from .conftest import Archive, Shard, running_hub, until
 from .reader import reading
 
 pytestmark = pytest.mark.integration
@@ -189,8 +189,8 @@ async def test_events_go_on_after_redis_was_away(redis_server, redis_url: str) -
         assert shard.hub.healthy
 
 
-async def test_a_hub_that_missed_trimmed_events_lets_its_feeds_know(shard: Shard) -> None:
-    async with reading(shard, accounts={"a"}) as reader:
+async def test_a_hub_that_missed_trimmed_events_lets_its_feeds_know(shard: Shard, archive: Archive) -> None:
+    async with reading(shard, accounts={"a"}, database=archive.database) as reader:
         await shard.publish(Told("a", "1"))
         await reader.read(1)
         # As after a long stop of the process: the next read finds that the log goes on elsewhere.

@@ -1,7 +1,0 @@
--- One order by its id, whoever owns it: the caller compares the account.
-SELECT shard, account, client_order_id, symbol, side, order_type, time_in_force, flags, quantity_lots,
-       limit_price_ticks, status, reject_reason, executed_lots, leaves_lots, executed_notional::text AS executed_notional,
-       version, last_event_seq, created_at, queued_at, updated_at, stop_price_ticks, display_lots, expire_at,
-       self_trade_prevention, stp_group, tag, session_name, cancel_on_disconnect
-FROM orders
-WHERE order_id = $1
