@@ -55,13 +55,22 @@ def instant(field: str, stamp: Timestamp, now_ns: int) -> int:
         InvalidField: it is no time that we can tell.
         Stale: it has passed.
     """
-    seconds, nanos = stamp.seconds, stamp.nanos
-    if not (0 <= seconds < _TIMESTAMP_SECONDS_MAX and 0 <= nanos < 1_000_000_000):
-        raise errors.InvalidField(field, f"{name_of(field)} is not a time between 1970 and 2262")
-    ns = seconds * 1_000_000_000 + nanos
+    ns = nanoseconds(field, stamp)
     if ns <= now_ns:
         raise errors.Stale(f"{name_of(field)} has passed", field=field)
     return ns
+
+
+def nanoseconds(field: str, stamp: Timestamp) -> int:
+    """`stamp` in ns since 1970.
+
+    Raises:
+        InvalidField: it is no time that we can tell.
+    """
+    seconds, nanos = stamp.seconds, stamp.nanos
+    if not (0 <= seconds < _TIMESTAMP_SECONDS_MAX and 0 <= nanos < 1_000_000_000):
+        raise errors.InvalidField(field, f"{name_of(field)} is not a time between 1970 and 2262")
+    return seconds * 1_000_000_000 + nanos
 
 
 def expiry(field: str, stamp: Timestamp, now_ns: int) -> int:

@@ -7,7 +7,7 @@
     │   ├── NotFound        no such order, or not the caller's
     │   ├── QueueFull       nothing was stored; retry after `retry_after`
     │   └── CursorExpired   the events after this cursor are no longer kept
-    ├── OutcomeUnknown      it may or may not take effect; retry with the same command_id, which is always safe
+    ├── OutcomeUnknown      it may or may not take effect; retry with the same command_id, always safe, or `settle` it
     ├── AckTimeout          it is stored and will take effect; the awaited ack level was not reached in time
     ├── Unavailable         the server can't be reached, or is shutting down; nothing was applied
     ├── SessionClosed       the session was closed before this call
@@ -102,7 +102,7 @@ class CursorExpired(Rejected):
 
 
 class OutcomeUnknown(OrdergateError):
-    """It may or may not take effect. Retry with the same command_id: the server applies it once."""
+    """It may or may not take effect. Retry with the same command_id: the server applies it once. Or `settle` it."""
 
 
 class AckTimeout(OrdergateError):

@@ -37,9 +37,11 @@ from ordergate.v1.order_entry_service_pb2 import Hello
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
     from types import TracebackType
     from typing import Self
 
+    from gateway.client.resolution import Resolution
     from gateway.client.stream import Call
     from ordergate.v1 import command_pb2, event_pb2
     from ordergate.v1.order_entry_service_pb2 import Welcome
@@ -91,9 +93,16 @@ class Session:
     """
 
     def __init__(
-        self, open_call: Callable[[], Awaitable[Call]], options: SessionOptions, name: str, *, renewable: bool
+        self,
+        open_call: Callable[[], Awaitable[Call]],
+        options: SessionOptions,
+        name: str,
+        settle: Callable[..., Awaitable[Resolution]],
+        *,
+        renewable: bool,
     ) -> None:
         self._open_call = open_call
+        self._settle = settle
         self._options = options
         self._name = name
         self._renewable = renewable
@@ -163,6 +172,12 @@ class Session:
         await self.ready()
         acks = await self.send_many([command])
         return accepted(acks[0])
+
+    async def settle(
+        self, command_id: str, *, account: str = "", sent_after: datetime | None = None, give_up_after_s: float = 60.0
+    ) -> Resolution:
+        """Makes the outcome of a command final, also after the session was lost; see `OrderClient.settle`."""
+        return await self._settle(command_id, account=account, sent_after=sent_after, give_up_after_s=give_up_after_s)
 
     def send_many(self, commands: Sequence[command_pb2.Command]) -> AckBatch:
         """Queues commands in their order, behind all earlier ones, and returns at once: the fast path.

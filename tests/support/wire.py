@@ -100,6 +100,21 @@ class Wire:
         request = entry.SubmitBatchRequest(commands=commands)
         return list((await stub.SubmitBatch(request, metadata=self.metadata, timeout=CALL_TIMEOUT_S)).acks)
 
+    async def resolve(self, command_id: str, **request: Any) -> command_pb2.Ack:
+        stub = OrderEntryServiceStub(self.channel)
+        message = entry.ResolveRequest(command_id=command_id, **request)
+        return (await stub.Resolve(message, metadata=self.metadata, timeout=CALL_TIMEOUT_S)).ack
+
+    async def list_orders(self, **request: Any) -> query.ListOrdersResponse:
+        stub = OrderQueryServiceStub(self.channel)
+        message = query.ListOrdersRequest(**request)
+        return await stub.ListOrders(message, metadata=self.metadata, timeout=CALL_TIMEOUT_S)
+
+    async def list_fills(self, **request: Any) -> query.ListFillsResponse:
+        stub = OrderQueryServiceStub(self.channel)
+        message = query.ListFillsRequest(**request)
+        return await stub.ListFills(message, metadata=self.metadata, timeout=CALL_TIMEOUT_S)
+
     async def get_order(
         self, *, order_id: str = "", client_order_id: str = "", account: str = ""
     ) -> query.GetOrderResponse:
