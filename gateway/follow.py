@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from gateway import errors
 from gateway.feed import EventFeed, parse_start
-from gateway.opening import HEARTBEAT_S, heartbeat_interval
+from gateway.opening import HEARTBEAT_S, heartbeat_interval, in_parts
 from gateway.rpc import parse
 from gateway.session import WRITE_BYTES_MAX
-from ordergate.v1 import event_pb2, failure_pb2
+from ordergate.v1 import event_pb2, failure_pb2, order_pb2
 from ordergate.v1 import order_events_service_pb2 as pb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.auth import Principal
     from gateway.rpc import Context
     from gateway.worker import Worker
@@ -48,20 +50,29 @@ class OrderEvents:
         wake = asyncio.Event()
         feed = worker.make_feed(accounts, start, wake.set)
         await worker.open_feed(feed)
-        await _Follower(context, principal, feed, wake, silence_s).run(worker.draining)
+        # Read after the feed has its place: of an order that changes meanwhile the events will tell.
+        orders = await worker.queries.open_orders(accounts) if start.snapshot else []
+        await _Follower(context, principal, feed, wake, silence_s, orders).run(worker.draining)
 
 
 class _Follower:
     """The one writer of a stream."""
 
     def __init__(
-        self, context: Context, principal: Principal, feed: EventFeed, wake: asyncio.Event, silence_s: float
+        self,
+        context: Context,
+        principal: Principal,
+        feed: EventFeed,
+        wake: asyncio.Event,
+        silence_s: float,
+        orders: Sequence[order_pb2.Order],
     ) -> None:
         self._context = context
         self._principal = principal
         self._feed = feed
         self._wake = wake
         self._silence_s = silence_s
+        self._orders = orders
         self._opened_at = time.time()
 
     async def run(self, draining: asyncio.Event) -> None:
@@ -86,6 +97,8 @@ class _Follower:
         feed, write = self._feed, self._context.write
         opened = pb.Opened(accounts=sorted(feed.accounts), cursors=feed.cursors())
         await write(pb.FollowResponse(opened=opened).SerializeToString())
+        for part in in_parts(self._orders):
+            await write(pb.FollowResponse(orders=part).SerializeToString())
         told = False
         while (failure := self._end(draining)) is None:
             self._wake.clear()

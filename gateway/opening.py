@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 from gateway import errors, fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from google.protobuf.duration_pb2 import Duration
 
     from gateway.rpc import Context
     from ordergate.v1 import order_entry_service_pb2 as pb
+    from ordergate.v1.order_pb2 import Order
 
 HEARTBEAT_S = (1.0, 10.0, 60.0)
 """Least, default and longest heartbeat interval."""
 
 GRACE_MAX_S = 3600.0
 """Longest disconnect_grace."""
+
+ORDERS_MAX = 1000
+"""Most open orders in one message: one has at most 700 bytes, and clients take 4 MB by default."""
 
 FIRST_MESSAGE_S = 10.0
 """Longest wait for a stream's first message: a stream that says nothing holds a place and could not be drained."""
@@ -70,6 +76,12 @@ def session_name(hello: pb.Hello) -> tuple[str, float]:
     if not name:
         raise errors.InvalidField("hello.disconnect_grace", "disconnect_grace goes with a session_name only")
     return name, _seconds(hello.disconnect_grace, "hello.disconnect_grace", 0.0, GRACE_MAX_S)
+
+
+def in_parts(orders: Sequence[Order], count: int = ORDERS_MAX) -> Iterator[Sequence[Order]]:
+    """Orders in parts that a message carries."""
+    for first in range(0, len(orders), count):
+        yield orders[first : first + count]
 
 
 def _seconds(given: Duration, field: str, low: float, high: float) -> float:

@@ -14,16 +14,15 @@ import structlog
 from gateway import errors, readiness, reflection, rpc
 from gateway.admin import Operations
 from gateway.auth import STREAM_LIFE_S, SecretError
-from gateway.database import Database
 from gateway.follow import OrderEvents
-from gateway.lookup import OrderLookup
 from gateway.market_data import Books
 from gateway.opening import first_message
-from gateway.query import OrderQueries
 from gateway.redis_check import check_redis
 from gateway.redis_client import open_commands
+from gateway.resolve import Resolver
 from gateway.service import Administration, MarketData, OrderEntry
 from gateway.session import Session
+from gateway.trail import Trail
 from gateway.worker import Worker
 from ordergate.v1 import (
     admin_service_pb2,
@@ -84,9 +83,8 @@ async def serve(settings: Settings, name: str, *, shared_port: bool, ready: Call
     finally:
         await redis.aclose()
     worker = Worker(settings, name, durable=facts.durable)
-    database = Database(settings.postgres_dsn)
     server = grpc.aio.server(options=server_options(settings, shared_port=shared_port))
-    _register(server, worker, database)
+    _register(server, worker)
     running = asyncio.create_task(worker.run(), name="worker")
     try:
         address = _listen(server, settings)
@@ -102,7 +100,8 @@ async def serve(settings: Settings, name: str, *, shared_port: bool, ready: Call
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-        await database.close()
+        await worker.database.close()
+        await worker.archive.close()
         await worker.redis.aclose()
 
 
@@ -169,13 +168,13 @@ def read_credentials(settings: Settings) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials([(key, certificate)])
 
 
-def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> None:
+def _register(server: grpc.aio.Server, worker: Worker) -> None:
     """Every service in one place."""
     auth = worker.authenticator
     entry, admin, market = OrderEntry(worker), Administration(worker), MarketData(worker)
     operations, books = Operations(worker), Books(worker)
-    lookup = OrderLookup(worker.hubs, worker.redis, database, worker.instruments, worker.settings.cache_ttl_s)
-    queries = OrderQueries(lookup)
+    trail = Trail(worker.lookup.tails, worker.redis, worker.database, worker.histories)
+    resolver, queries = Resolver(worker, trail, worker.lookup), worker.queries
     events = OrderEvents(worker)
     pb, od, ev, ad, md = (
         order_entry_service_pb2,
@@ -208,12 +207,17 @@ def _register(server: grpc.aio.Server, worker: Worker, database: Database) -> No
                 "Submit": rpc.unary(entry.submit, pb.SubmitRequest, auth),
                 "SubmitBatch": rpc.unary(entry.submit_batch, pb.SubmitBatchRequest, auth),
                 "Check": rpc.unary(entry.check, pb.CheckRequest, auth),
+                "Resolve": rpc.unary(resolver.resolve, pb.ResolveRequest, auth),
             },
             bidi_streams={"Session": rpc.stream(session, "Session")},
         ),
         rpc.service_handler(
             od.DESCRIPTOR.services_by_name["OrderQueryService"],
-            {"GetOrder": rpc.unary(queries.get_order, od.GetOrderRequest, auth)},
+            {
+                "GetOrder": rpc.unary(queries.get_order, od.GetOrderRequest, auth),
+                "ListOrders": rpc.unary(queries.list_orders, od.ListOrdersRequest, auth),
+                "ListFills": rpc.unary(queries.list_fills, od.ListFillsRequest, auth),
+            },
         ),
         rpc.service_handler(
             ev.DESCRIPTOR.services_by_name["OrderEventsService"],

@@ -18,7 +18,7 @@ import structlog
 
 from gateway import errors, outcome
 from gateway.levels import LevelAcks
-from gateway.opening import HEARTBEAT_S, first_message, heartbeat_interval, session_name
+from gateway.opening import HEARTBEAT_S, first_message, heartbeat_interval, in_parts, session_name
 from gateway.rpc import internal, parse
 from gateway.start import parse_start
 from gateway.wire import length_delimited, now_ns, queued_acks
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.streams import LogId
     from gateway.wire import Prepared
     from gateway.worker import Worker
+    from ordergate.v1 import order_pb2
 
 _log = structlog.get_logger(__name__)
 
@@ -144,6 +145,7 @@ class Session:
             self._heartbeat_s = heartbeat_interval(hello.heartbeat_interval, "hello.heartbeat_interval")
         accounts = self._principal.chosen(hello.accounts, "trade", field="hello.accounts")
         cursors: list[str] = []
+        orders: list[order_pb2.Order] = []
         if not hello.acks_only:
             start = parse_start(hello.start if hello.HasField("start") else None, len(self._worker.hubs), "hello.start")
             self._feed = self._worker.make_feed(accounts, start, self._wake.set)
@@ -152,12 +154,16 @@ class Session:
             except errors.CursorInvalid as error:
                 error.field = f"hello.{error.field}"  # the feed does not know in which message its start came
                 raise
+            if start.snapshot:
+                orders = await self._worker.queries.open_orders(accounts)
             self._feed_task = asyncio.create_task(self._feed.run(), name="session-feed")
             self._feed_task.add_done_callback(self._feed_done)
             cursors = self._feed.cursors()
         if name:
             self._seat = self._worker.named.enter(name, self._principal.accounts, grace_s)
         self.emit(self._welcome(cursors).SerializeToString())
+        for part in in_parts(orders):
+            self.emit(pb.SessionResponse(orders=part).SerializeToString())
 
     def _welcome(self, cursors: list[str]) -> pb.SessionResponse:
         welcome = pb.Welcome(

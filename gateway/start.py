@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.errors import CursorInvalid, Unimplemented
+from gateway.errors import CursorInvalid
 from gateway.streams import Cursor
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class Start(NamedTuple):
     """Right after these events; a shard that is not named: live."""
     oldest: bool = False
     """Every shard from the oldest event that is kept; then there are no cursors."""
+    snapshot: bool = False
+    """Live, after the open orders; then there are no cursors."""
 
 
 LIVE = Start({})
@@ -38,13 +40,12 @@ def parse_start(start: event_pb2.StreamStart | None, shards: int, path: str = "s
 
     Raises:
         CursorInvalid: a cursor is malformed, or names a shard that is not there or is named twice.
-        Unimplemented: the start is a snapshot.
     """
     choice = start.WhichOneof("start") if start is not None else None
     if start is None or choice in (None, "live"):
         return LIVE
     if choice == "snapshot":
-        raise Unimplemented(f"{path}.snapshot")
+        return Start({}, snapshot=True)
     if choice == "beginning":
         return Start({}, oldest=True)
     field = f"{path}.after.cursors"

@@ -12,12 +12,16 @@ from redis.exceptions import RedisError
 from gateway import errors, redis_client
 from gateway.auth import Authenticator, read_secret
 from gateway.book_desk import BookDesk
+from gateway.database import Database
 from gateway.disconnect import NamedSessions
 from gateway.engine import EngineChannels
 from gateway.feed import EventFeed
 from gateway.health import Health
+from gateway.history import AccountHistory
 from gateway.hub import Hub
 from gateway.instruments import load_instruments
+from gateway.lookup import OrderLookup
+from gateway.query import OrderQueries
 from gateway.queue import CommandQueue
 from gateway.readiness import SERVICES, Readiness
 from gateway.validation import Validator
@@ -60,6 +64,10 @@ class Worker:
             read_secret(settings.token_secret_file), issuer=settings.token_issuer, audience=settings.token_audience
         )
         self.redis = redis_client.open_commands(settings)
+        self.database = Database(settings.postgres_dsn)
+        self.archive = Database(settings.postgres_dsn)
+        """Connections of their own for what reads many rows, so that no look-up of one waits for a slow reader."""
+        self.histories = [AccountHistory(shard, self.archive) for shard in range(settings.shards)]
         self.queues = [self._queue(shard) for shard in range(settings.shards)]
         self.hubs = [self._hub(queue) for queue in self.queues]
         self.engines = [EngineChannels.of(settings, shard, 1) for shard in range(settings.shards)]
@@ -67,6 +75,8 @@ class Worker:
         self.books = [BookDesk(n, engine, self.instruments.by_symbol) for n, engine in enumerate(self.engines)]
         self.health = Health(SERVICES)
         self.readiness = Readiness(self.redis, self.health, self.queues, settings.queue_memory_permille)
+        self.lookup = OrderLookup(self.hubs, self.redis, self.database, self.instruments, settings.cache_ttl_s)
+        self.queries = OrderQueries(self, self.lookup)
         self.sessions: set[Session] = set()
         self.draining = asyncio.Event()
         WorkerCollector(self)
@@ -88,7 +98,8 @@ class Worker:
 
     def make_feed(self, accounts: frozenset[str], start: Start, wake: Callable[[], None]) -> EventFeed:
         """A feed for one stream, not open yet."""
-        return EventFeed(self.hubs, accounts, start, wake, self.settings.stream_buffer_bytes, self.redis)
+        buffer_bytes = self.settings.stream_buffer_bytes
+        return EventFeed(self.hubs, accounts, start, wake, buffer_bytes, self.redis, self.histories)
 
     @staticmethod
     async def open_feed(feed: EventFeed) -> None:

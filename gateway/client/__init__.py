@@ -42,12 +42,15 @@ from gateway.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from gateway.client.lists import OPEN_STATUSES, FillQuery, OrderQuery
 from gateway.client.outbox import AckBatch
+from gateway.client.resolution import Outcome, Resolution
 from gateway.client.session import Session, SessionOptions
 from gateway.client.views import (
     Ack,
     Failure,
     Fill,
+    FillRecord,
     Limits,
     MassCancelResult,
     Order,
@@ -56,6 +59,7 @@ from gateway.client.views import (
 )
 
 __all__ = [
+    "OPEN_STATUSES",
     "Ack",
     "AckBatch",
     "AckLevel",
@@ -67,6 +71,8 @@ __all__ = [
     "EventKind",
     "Failure",
     "Fill",
+    "FillQuery",
+    "FillRecord",
     "Limits",
     "Liquidity",
     "MassCancelResult",
@@ -75,14 +81,17 @@ __all__ = [
     "Order",
     "OrderClient",
     "OrderEvent",
+    "OrderQuery",
     "OrderStatus",
     "OrderType",
     "OrdergateError",
+    "Outcome",
     "OutcomeUnknown",
     "PermissionDenied",
     "QueueFull",
     "Reason",
     "Rejected",
+    "Resolution",
     "SelfTradePrevention",
     "ServerError",
     "Session",

@@ -22,12 +22,21 @@ from gateway.client.commands import (
     order_key,
 )
 from gateway.client.cursors import CursorMap
+from gateway.client.enums import Disposition
 from gateway.client.errors import OrdergateError, OutcomeUnknown, Unavailable, doubt_ack, error_of_rpc, in_doubt
 from gateway.client.follow import follow
+from gateway.client.lists import FillQuery, OrderQuery, list_fills, list_orders
+from gateway.client.resolution import Resolution, resolution_view
 from gateway.client.session import Session, SessionOptions
 from gateway.client.stream import open_call
-from gateway.client.views import Ack, Order, OrderEvent, accepted, ack_view, order_view
-from ordergate.v1.order_entry_service_pb2 import CheckRequest, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest
+from gateway.client.views import Ack, FillRecord, Order, OrderEvent, accepted, ack_view, order_view
+from ordergate.v1.order_entry_service_pb2 import (
+    CheckRequest,
+    ResolveRequest,
+    SubmitBatchRequest,
+    SubmitBatchResponse,
+    SubmitRequest,
+)
 from ordergate.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
 from ordergate.v1.order_events_service_pb2_grpc import OrderEventsServiceStub
 from ordergate.v1.order_query_service_pb2 import GetOrderRequest
@@ -35,6 +44,7 @@ from ordergate.v1.order_query_service_pb2_grpc import OrderQueryServiceStub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from ordergate.v1.command_pb2 import Command
@@ -79,7 +89,7 @@ class OrderClient:
 
         Raises:
             Rejected: it was refused; the error's class and `reason` tell why.
-            OutcomeUnknown: it may or may not take effect; retry with the error's command_id.
+            OutcomeUnknown: it may or may not take effect; retry with the error's command_id, or `settle` it.
             AckTimeout: it is stored; only the ack level was not reached in time.
         """
         return await self.send(new_order(**terms))
@@ -134,6 +144,68 @@ class OrderClient:
         stub = OrderEntryServiceStub(self._channel)
         return accepted((await self._call(stub.Check, CheckRequest(command=command))).ack)
 
+    async def resolve(
+        self, command_id: str, *, account: str = "", fence: bool = False, sent_after: datetime | None = None
+    ) -> Resolution:
+        """What became of a command of any kind, by its id.
+
+        Args:
+            command_id: the command's id.
+            account: whose it is; may be empty if the token holds exactly one.
+            fence: make the id unusable if it was never seen, so that this, too, is final.
+            sent_after: it was not sent before this time; saves a long search if it was never seen.
+
+        Raises:
+            OutcomeUnknown: no sure answer could be had in time; ask again, or use `settle`.
+        """
+        request = ResolveRequest(account=account, command_id=command_id, fence=fence)
+        if sent_after is not None:
+            request.sent_after.FromDatetime(sent_after)
+        stub = OrderEntryServiceStub(self._channel)
+        return resolution_view((await self._call(stub.Resolve, request, command_id)).ack)
+
+    async def settle(
+        self,
+        command_id: str,
+        *,
+        account: str = "",
+        sent_after: datetime | None = None,
+        give_up_after_s: float = 60.0,
+    ) -> Resolution:
+        """Makes the outcome of a command final: what to call after `OutcomeUnknown`.
+
+        Asks, with fence, until the engine has decided on the command or on the fence: afterwards it was applied, or
+        refused, or never will be. To have it done rather than known, send it again instead, with the same command_id.
+
+        Args:
+            command_id: the command's id.
+            account: whose it is; may be empty if the token holds exactly one.
+            sent_after: see `resolve`.
+            give_up_after_s: longest time to go on asking.
+
+        Raises:
+            OutcomeUnknown: it could not be settled in time; nothing is lost by another call.
+        """
+        deadline = time.monotonic() + give_up_after_s
+        backoff = Backoff(give_up_after_s)
+        while True:
+            error: OrdergateError = OutcomeUnknown(
+                "the command is stored, and the engine has not decided yet",
+                disposition=Disposition.UNKNOWN,
+                command_id=command_id,
+            )
+            try:
+                resolution = await self.resolve(command_id, account=account, fence=True, sent_after=sent_after)
+            except (OutcomeUnknown, Unavailable) as failure:
+                error = failure
+            else:
+                if resolution.final:
+                    return resolution
+            delay_s = backoff.next_delay_s(error.retry_after or 0.0)
+            if delay_s is None or time.monotonic() + delay_s >= deadline:
+                raise error
+            await asyncio.sleep(delay_s)
+
     async def get_order(self, *, order_id: str = "", client_order_id: str = "", account: str = "") -> Order:
         """One order, open or done, named by one of its two ids. An acknowledged order is always found.
 
@@ -144,6 +216,25 @@ class OrderClient:
         request = GetOrderRequest(account=account, order=order_key(order_id, client_order_id))
         stub = OrderQueryServiceStub(self._channel)
         return order_view((await self._call(stub.GetOrder, request)).order)
+
+    def list_orders(self, **query: Unpack[OrderQuery]) -> AsyncIterator[Order]:
+        """Orders of an account, newest first, as `async for`. Arguments: see `OrderQuery`.
+
+        Raises:
+            OrdergateError: the server refused, or can't be reached.
+        """
+        stub = OrderQueryServiceStub(self._channel)
+        return list_orders(lambda request: self._call(stub.ListOrders, request), query)
+
+    def list_fills(self, **query: Unpack[FillQuery]) -> AsyncIterator[FillRecord]:
+        """Fills of an account, newest first, as `async for`. Arguments: see `FillQuery`.
+
+        Raises:
+            NotFound: there is no such order.
+            OrdergateError: the server refused otherwise, or can't be reached.
+        """
+        stub = OrderQueryServiceStub(self._channel)
+        return list_fills(lambda request: self._call(stub.ListFills, request), query)
 
     def events(
         self,
@@ -183,7 +274,8 @@ class OrderClient:
         async def open_session() -> Any:
             return open_call(channel, await metadata_of(self._token))
 
-        return Session(open_session, options or SessionOptions(), self._name, renewable=callable(self._token))
+        options = options or SessionOptions()
+        return Session(open_session, options, self._name, self.settle, renewable=callable(self._token))
 
     async def close(self) -> None:
         """Closes the channel; calls under way end. Closing twice is allowed."""

@@ -26,7 +26,7 @@ from gateway.client.errors import error_of
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
-    from ordergate.v1 import command_pb2, event_pb2, failure_pb2, limits_pb2, order_pb2
+    from ordergate.v1 import command_pb2, event_pb2, failure_pb2, limits_pb2, order_pb2, order_query_service_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
@@ -232,6 +232,28 @@ class OrderEvent:
     """The limits; only for LIMITS."""
 
 
+@dataclass(frozen=True, slots=True)
+class FillRecord:
+    """A fill with what it belongs to."""
+
+    trade_id: str
+    """Id of the trade, the same on both sides."""
+    order_id: str
+    """The account's order."""
+    symbol: str
+    """Instrument."""
+    side: Side
+    """Side of the account's order."""
+    quantity: Decimal
+    """Traded quantity."""
+    price: Decimal
+    """Traded price."""
+    maker: bool
+    """True if the account's order rested in the book."""
+    executed_at: datetime
+    """Engine time."""
+
+
 def ack_view(ack: command_pb2.Ack) -> Ack:
     """The answer to one command, as Python values."""
     return Ack(
@@ -311,6 +333,20 @@ def event_view(event: event_pb2.OrderEvent) -> OrderEvent:
         mass_cancel=_mass_cancel_view(event.mass_cancel) if event.HasField("mass_cancel") else None,
         trading_state=_trading_state_view(event.trading_state) if event.HasField("trading_state") else None,
         limits=_limits_view(event.limits) if event.HasField("limits") else None,
+    )
+
+
+def fill_record_view(fill: order_query_service_pb2.FillRecord) -> FillRecord:
+    """A fill of a list, as Python values."""
+    return FillRecord(
+        fill.trade_id,
+        fill.order_id,
+        fill.symbol,
+        Side(fill.side),
+        Decimal(fill.quantity),
+        Decimal(fill.price),
+        fill.maker,
+        _instant(fill.executed_at),
     )
 
 

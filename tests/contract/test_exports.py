@@ -20,8 +20,8 @@ EXPORTS = set(
     MassCancelResult NotFound Number Order OrderClient OrderEvent OrderStatus OrderType OrdergateError OutcomeUnknown
     PermissionDenied QueueFull Reason Rejected SelfTradePrevention ServerError Session SessionClosed SessionOptions Side
     TimeInForce TradingState TradingStateChange Unauthenticated Unavailable amend_order cancel_order mass_cancel
-    new_command_id new_order
-""".split()  # noqa: SIM905 - 45 quoted names are harder to read
+    new_command_id new_order FillQuery FillRecord OPEN_STATUSES OrderQuery Outcome Resolution
+""".split()  # noqa: SIM905 - 51 quoted names are harder to read
 )
 
 

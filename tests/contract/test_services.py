@@ -1,4 +1,4 @@
-"""Every method of every service is served: what is not built yet says so by name."""
+"""Every method of every service is served, and needs a token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ordergate.v1 import (
 )
 
 from ..support.gateway import RunningGateway
-from ..support.wire import connect, refusal_of_rpc, refused
+from ..support.wire import connect, refusal_of_rpc
 
 FILES = (
     admin_service_pb2,
@@ -28,11 +28,6 @@ FILES = (
 )
 SERVICES = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
 METHODS = [method for service in SERVICES for method in service.methods]
-NOT_BUILT = {
-    "OrderEntryService/Resolve",
-    "OrderQueryService/ListOrders",
-    "OrderQueryService/ListFills",
-}
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
@@ -44,29 +39,8 @@ def path(method: MethodDescriptor) -> str:
     return f"/{method.containing_service.full_name}/{method.name}"
 
 
-def test_the_list_of_what_is_not_built_names_methods() -> None:
-    assert set(map(short, METHODS)) >= NOT_BUILT
-
-
-@pytest.mark.parametrize("method", [m for m in METHODS if short(m) in NOT_BUILT], ids=short)
-async def test_a_method_that_is_not_built_says_so_by_name(method: MethodDescriptor, gateway: RunningGateway) -> None:
-    async with connect(gateway.address, gateway.token(scopes=("trade", "read", "admin"))) as wire:
-        if method.server_streaming:
-            call = wire.channel.unary_stream(path(method))(b"", metadata=wire.metadata, timeout=30)
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call.read()
-            refusal = refusal_of_rpc(caught.value)
-        else:
-            refusal = await refused(wire.raw(path(method), b""))
-    assert (refusal.code, refusal.reason, refusal.disposition) == ("UNIMPLEMENTED", "UNIMPLEMENTED", "NOT_APPLIED")
-    assert short(method) in refusal.text
-
-
-BUILT = [m for m in METHODS if short(m) not in NOT_BUILT]
-
-
-@pytest.mark.parametrize("method", BUILT, ids=short)
-async def test_a_method_that_is_built_needs_a_token(method: MethodDescriptor, gateway: RunningGateway) -> None:
+@pytest.mark.parametrize("method", METHODS, ids=short)
+async def test_a_method_needs_a_token(method: MethodDescriptor, gateway: RunningGateway) -> None:
     async with connect(gateway.address, "") as wire:
         if method.client_streaming:
             call = wire.channel.stream_stream(path(method))(timeout=30)

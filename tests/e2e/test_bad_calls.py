@@ -258,7 +258,6 @@ STARTS = {
     "no such shard": (after("1:1-0:0"), "CURSOR_INVALID", "after.cursors"),
     "twice the same shard": (after("0:1-0:0", "0:1-0:0"), "CURSOR_INVALID", "after.cursors"),
     "ahead of the log": (after("0:9999999999999-0:0"), "CURSOR_INVALID", "after.cursors"),
-    "snapshot": (event_pb2.StreamStart(snapshot=event_pb2.Snapshot()), "UNIMPLEMENTED", "snapshot"),
 }
 
 

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.auth import issue_token
 from gateway.stack.services import ROOT, serving
+from gateway.streams import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +122,13 @@ class RunningStack:
             assert time.monotonic() < deadline, f"{service} was not started again:\n{self.output}"
             time.sleep(0.02)
         return pid
+
+    async def trim_events(self) -> None:
+        """Takes what Postgres holds of the events out of Redis, as the janitor does when its window is full."""
+        keys = Keys(0)
+        async with Redis.from_url(self.redis_url) as redis:
+            persisted = await redis.hget(keys.persisted, "events")
+            await redis.xtrim(keys.events, minid=persisted, approximate=False)
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """Ends the stack in order; the exit status. Safe to call twice."""
