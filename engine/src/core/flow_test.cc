@@ -44,7 +44,7 @@ TEST(FlowTest, ReachesEveryKindReasonAndCause) {
     const auto found = words.find(word);
     EXPECT_GE(found == words.end() ? 0 : found->second, least) << word;
   };
-  for (int kind = 1; kind <= 16; ++kind) often(testing::name(static_cast<EventKind>(kind)), 100);
+  for (int kind = 1; kind <= 17; ++kind) often(testing::name(static_cast<EventKind>(kind)), 100);
   for (const char* reason :
        {"INVALID_FIELD", "UNKNOWN_SYMBOL", "PRICE_BAND", "MAX_ORDER_QUANTITY", "MAX_ORDER_NOTIONAL", "MAX_OPEN_ORDERS",
         "MAX_OPEN_NOTIONAL", "MAX_POSITION", "TRADING_STATE", "STALE", "WOULD_CROSS", "ENGINE_CAPACITY"}) {
@@ -58,7 +58,7 @@ TEST(FlowTest, ReachesEveryKindReasonAndCause) {
   for (const char* reason : {"STALE", "UNKNOWN_ORDER", "TOO_LATE", "VERSION_MISMATCH", "TRADING_STATE"}) {
     often(std::string("CANCEL_REJECTED ") + reason, 10);
   }
-  for (const char* reason : {"ID_CONFLICT", "STALE", "TRADING_STATE", "UNKNOWN_SYMBOL", "INVALID_FIELD"}) {
+  for (const char* reason : {"ID_CONFLICT", "STALE", "TRADING_STATE", "UNKNOWN_SYMBOL", "INVALID_FIELD", "FENCED"}) {
     often(std::string("COMMAND_REJECTED ") + reason, 10);
   }
   for (int cause = 1; cause <= 7; ++cause) {

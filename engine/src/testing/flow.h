@@ -50,14 +50,14 @@ class Flow {
     if (closed_ && random_.one_in(5)) return reopen();
     if (!limited_.empty() && random_.one_in(20)) return unlimit();
     const std::int64_t dice = random_.below(100);
-    if (dice < 2) return Fence{.id = id(), .account = account()};
     if (dice < 54) return order();
     if (dice < 69) return cancel();
     if (dice < 92) return amend();
     if (dice < 94) return mass_cancel();
     if (dice < 96) return trading_state();
     if (dice < 98) return domain_.limits ? Command(limits()) : Command(cancel());
-    return Tick{.id = id(), .account = account()};
+    if (dice < 99) return Tick{.id = id(), .account = account()};
+    return Fence{.id = id(), .account = account()};
   }
 
   std::string id() { return std::to_string(random_.below(domain_.ids)); }
