@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import structlog
 from redis.exceptions import RedisError
 
 from gateway.database import DatabaseUnavailable
-from gateway.entries import PageReader, read_one, read_state
+from gateway.entries import read_one, read_state
 from gateway.errors import CursorExpired, CursorInvalid, Internal, OrdergateError, Unavailable
 from gateway.frames import FrameError, cut_events, merge_parts, parts_of, read_event_frame
+from gateway.lane import END, Lane, Piece
 from gateway.past import Past
 from gateway.start import Start, parse_start
 from gateway.streams import ZERO, Cursor, LogId
@@ -32,71 +33,9 @@ __all__ = ["EventFeed", "Start", "parse_start"]
 
 log = structlog.get_logger(__name__)
 
-END = Cursor.END_OF_FRAME
-
 _RETRY_S = 0.2
 _OPEN_TIMEOUT_S = 5.0
 """A hub that has not found its place for so long has no Redis."""
-
-
-class _Lane:
-    """One shard's part of a feed.
-
-    It is live (the hub hands it every frame), or reads the log up to a goal while what the hub hands it is held back
-    (`held`), or, if more came than may be held, reads the log alone. What of the log is trimmed in Redis it reads from
-    Postgres. `place` is what it has queued everything up to.
-    """
-
-    __slots__ = (
-        "behind",
-        "held",
-        "held_bytes",
-        "history",
-        "hub",
-        "index",
-        "pages",
-        "place",
-        "queued",
-        "strict",
-        "taken",
-        "was_live",
-    )
-
-    def __init__(self, hub: Hub, reader: Redis, history: AccountHistory) -> None:
-        self.hub = hub
-        self.history = history
-        self.pages = PageReader(reader, hub.keys.events)
-        self.place: LogId = ZERO
-        self.index = END
-        """Last event of the frame `place` that is done; END: all of it."""
-        self.strict = True
-        """`place` must still be kept for the log to be read on; not if it is the log's beginning."""
-        self.taken = Cursor(hub.shard, ZERO, END)
-        self.queued = 0
-        """Pieces of this shard in the feed's queue."""
-        self.behind = asyncio.Event()
-        """Set while the lane is not live."""
-        self.behind.set()
-        self.held: list[_Piece] | None = None
-        self.held_bytes = 0
-        self.was_live = False
-
-    @property
-    def reached(self) -> LogId:
-        """Everything up to here was queued, or is not for this feed."""
-        return self.place if self.behind.is_set() else max(self.place, self.hub.position)
-
-    def cursor(self) -> Cursor:
-        """Place after all that was taken."""
-        return self.taken if self.queued else Cursor(self.hub.shard, self.reached, self.index)
-
-
-class _Piece(NamedTuple):
-    """Events of one frame that wait for the stream to take them."""
-
-    lane: _Lane
-    id: LogId
-    blob: bytes
 
 
 class EventFeed:
@@ -142,9 +81,9 @@ class EventFeed:
         self._wake = wake
         self._buffer_bytes = buffer_bytes
         self._reader = reader
-        self._lanes = [_Lane(hub, reader, history) for hub, history in zip(hubs, histories, strict=True)]
+        self._lanes = [Lane(hub, reader, history) for hub, history in zip(hubs, histories, strict=True)]
         self._opened = False
-        self._queue: deque[_Piece] = deque()
+        self._queue: deque[Piece] = deque()
         self._bytes = 0
         self._room = asyncio.Event()
         self._room.set()
@@ -246,7 +185,7 @@ class EventFeed:
             lane.taken = Cursor(lane.hub.shard, frame_id, END)
             self._pieces_out += 1
         else:
-            self._queue[0] = _Piece(lane, frame_id, blob[cut:])
+            self._queue[0] = Piece(lane, frame_id, blob[cut:])
             last = order_events_service_pb2.FollowResponse.FromString(part).events[-1]
             lane.taken = Cursor.parse(last.cursor)
         return part
@@ -261,7 +200,7 @@ class EventFeed:
         if self._bytes + lane.held_bytes + len(blob) > self._buffer_bytes:
             self.fall_back(shard)
         elif lane.held is not None:
-            lane.held.append(_Piece(lane, frame_id, blob))
+            lane.held.append(Piece(lane, frame_id, blob))
             lane.held_bytes += len(blob)
         else:
             self._put(lane, frame_id, blob)
@@ -276,7 +215,7 @@ class EventFeed:
 
     # From the log to live
 
-    async def _open_lane(self, lane: _Lane) -> None:
+    async def _open_lane(self, lane: Lane) -> None:
         await lane.hub.started.wait()
         cursor = self._start.cursors.get(lane.hub.shard)
         if self._start.oldest:
@@ -290,7 +229,7 @@ class EventFeed:
         else:
             await self._open_after(lane, cursor)
 
-    async def _open_after(self, lane: _Lane, cursor: Cursor) -> None:
+    async def _open_after(self, lane: Lane, cursor: Cursor) -> None:
         lane.place, lane.index = cursor.id, min(cursor.index, END)
         if cursor.id > ZERO and await read_one(self._reader, lane.hub.keys.events, cursor.id) is not None:
             return
@@ -301,7 +240,7 @@ class EventFeed:
             self._reached(lane, await lane.history.reach())
             await self._past_of(lane).open()
 
-    async def _follow(self, lane: _Lane) -> None:
+    async def _follow(self, lane: Lane) -> None:
         while True:
             await lane.behind.wait()
             goal = max(lane.hub.position, lane.place)
@@ -312,7 +251,7 @@ class EventFeed:
             if lane.held is not None:
                 self._go_live(lane)
 
-    def _go_live(self, lane: _Lane) -> None:
+    def _go_live(self, lane: Lane) -> None:
         for _, frame_id, blob in lane.held or ():
             if frame_id > lane.place:
                 self._put(lane, frame_id, blob)
@@ -323,7 +262,7 @@ class EventFeed:
             self._past = self._pieces_in
             self._wake()
 
-    async def _read_log(self, lane: _Lane, goal: LogId) -> None:
+    async def _read_log(self, lane: Lane, goal: LogId) -> None:
         while lane.place < goal or lane.index != END:
             await self._room.wait()
             try:
@@ -340,18 +279,18 @@ class EventFeed:
             if not lane.pages.more:
                 lane.place, lane.index = max(lane.place, goal), END
 
-    async def _follows(self, lane: _Lane, entries: list[Entry]) -> bool:
+    async def _follows(self, lane: Lane, entries: list[Entry]) -> bool:
         """Whether the page begins with the entry at `place`; if not, entries after it may have been trimmed unread."""
         if lane.place > ZERO and entries and entries[0].id == lane.place:
             return True
         state = await read_state(self._reader, lane.hub.keys.events)
         return state.whole or state.last <= lane.place
 
-    def _past_of(self, lane: _Lane) -> Past:
+    def _past_of(self, lane: Lane) -> Past:
         return Past(lane.history, self.accounts, Cursor(lane.hub.shard, lane.place, lane.index), strict=lane.strict)
 
     @staticmethod
-    def _reached(lane: _Lane, reach: LogId) -> bool:
+    def _reached(lane: Lane, reach: LogId) -> bool:
         """Whether Postgres has events after the lane's place; if not, the oldest that Redis has may do for a beginning.
 
         Raises:
@@ -363,7 +302,7 @@ class EventFeed:
             raise CursorExpired(f"events after {lane.cursor()} are not kept any more")
         return False
 
-    async def _read_past(self, lane: _Lane) -> bool:
+    async def _read_past(self, lane: Lane) -> bool:
         """Reads from Postgres, as far as that reaches: Redis trims nothing beyond it. False if it has nothing."""
         reach = await lane.history.reach()
         if not self._reached(lane, reach):
@@ -380,7 +319,7 @@ class EventFeed:
         lane.place, lane.index, lane.strict = max(lane.place, reach), END, True
         return True
 
-    def _put_from_log(self, lane: _Lane, entry: Entry) -> None:
+    def _put_from_log(self, lane: Lane, entry: Entry) -> None:
         done = -1
         if entry.id == lane.place:
             if lane.index == END:
@@ -396,12 +335,12 @@ class EventFeed:
             self._put(lane, entry.id, blob)
         lane.place, lane.index = entry.id, END
 
-    def _put(self, lane: _Lane, frame_id: LogId, blob: bytes) -> None:
+    def _put(self, lane: Lane, frame_id: LogId, blob: bytes) -> None:
         if not lane.queued:
             lane.taken = lane.cursor()
         lane.place, lane.index = frame_id, END
         lane.queued += 1
-        self._queue.append(_Piece(lane, frame_id, blob))
+        self._queue.append(Piece(lane, frame_id, blob))
         self._pieces_in += 1
         self._bytes += len(blob)
         if self._bytes > self._buffer_bytes // 2:
@@ -414,6 +353,6 @@ class EventFeed:
         self._wake()
 
 
-def _unreadable(lane: _Lane, frame_id: LogId) -> Internal:
+def _unreadable(lane: Lane, frame_id: LogId) -> Internal:
     log.exception("event frame can't be read", shard=lane.hub.shard, id=str(frame_id))
     return Internal(f"the events of frame {frame_id} can't be read")

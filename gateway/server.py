@@ -35,7 +35,7 @@ from ordergate.v1 import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.rpc import Context
+    from gateway.rpc import Context, StreamHandler
     from gateway.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -168,6 +168,28 @@ def read_credentials(settings: Settings) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials([(key, certificate)])
 
 
+def _session_of(worker: Worker) -> StreamHandler:
+    """Opens a session for each stream, and answers for those that are refused."""
+
+    async def session(context: Context) -> None:
+        try:
+            if worker.draining.is_set():
+                raise errors.Draining
+            principal = worker.authenticator.authenticate(context)
+        except errors.OrdergateError:
+            with suppress(errors.OrdergateError):
+                await first_message(context, asyncio.Event(), REFUSAL_DELAY_S)
+            raise
+        stream = Session(worker, principal, context)
+        worker.sessions.add(stream)
+        try:
+            await stream.run()
+        finally:
+            worker.sessions.discard(stream)
+
+    return session
+
+
 def _register(server: grpc.aio.Server, worker: Worker) -> None:
     """Every service in one place."""
     auth = worker.authenticator
@@ -184,22 +206,6 @@ def _register(server: grpc.aio.Server, worker: Worker) -> None:
         market_data_service_pb2,
     )
 
-    async def session(context: Context) -> None:
-        try:
-            if worker.draining.is_set():
-                raise errors.Draining
-            principal = auth.authenticate(context)
-        except errors.OrdergateError:
-            with suppress(errors.OrdergateError):
-                await first_message(context, asyncio.Event(), REFUSAL_DELAY_S)
-            raise
-        stream = Session(worker, principal, context)
-        worker.sessions.add(stream)
-        try:
-            await stream.run()
-        finally:
-            worker.sessions.discard(stream)
-
     handlers = [
         rpc.service_handler(
             pb.DESCRIPTOR.services_by_name["OrderEntryService"],
@@ -209,7 +215,7 @@ def _register(server: grpc.aio.Server, worker: Worker) -> None:
                 "Check": rpc.unary(entry.check, pb.CheckRequest, auth),
                 "Resolve": rpc.unary(resolver.resolve, pb.ResolveRequest, auth),
             },
-            bidi_streams={"Session": rpc.stream(session, "Session")},
+            bidi_streams={"Session": rpc.stream(_session_of(worker), "Session")},
         ),
         rpc.service_handler(
             od.DESCRIPTOR.services_by_name["OrderQueryService"],
