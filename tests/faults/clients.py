@@ -43,6 +43,8 @@ _MIDDLE_CENTS = 10_000
 _SPREAD_CENTS = 30
 _OPEN_MAX = 150
 """Orders that one trader leaves open; beyond it it cancels."""
+_EVENT_BUFFER = 128
+"""Events that a session holds: few, so that one that is not read stops reading its stream."""
 _PATIENCE_S = 600.0
 """Clients outlive every fault: a run has its own end."""
 
@@ -157,6 +159,9 @@ class SessionTrader:
         self._doubtful: set[str] = set()
         """Commands with an attempt of unknown outcome: only an OK settles them."""
         self._again: deque[str] = deque()
+        self.reading = asyncio.Event()
+        """Cleared while it does not read its events; its acks then wait behind them."""
+        self.reading.set()
         self.seen = 0
         """Sequence of the last event that it was told."""
         self.reconnects = 0
@@ -170,7 +175,7 @@ class SessionTrader:
         """Trades until the world stops, then until every command has its answer; reads events until cancelled."""
         options = SessionOptions(
             accounts=(self.name,), beginning=True, on_acks=self._on_acks, give_up_after_s=_PATIENCE_S,
-            connect_timeout_s=_PATIENCE_S, heartbeat_interval_s=1.0, window=500,
+            connect_timeout_s=_PATIENCE_S, heartbeat_interval_s=1.0, window=500, event_buffer=_EVENT_BUFFER,
         )  # fmt: skip
         try:
             async with self._world.client(self.name, 10.0) as client, client.session(options) as session:
@@ -231,6 +236,7 @@ class SessionTrader:
 
     async def _read(self, session: Any) -> None:
         async for batch in session.event_batches():
+            await self.reading.wait()
             for event in batch:
                 self._recorder.write(What.EVENT, told=told(self.name, event_view(event)))
                 self.seen = event.seq

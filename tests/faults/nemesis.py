@@ -21,7 +21,7 @@ from tests.faults.rig import GATEWAYS, PERSISTERS, find_faketime
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from tests.faults.clients import Follower, World
+    from tests.faults.clients import Follower, SessionTrader, World
     from tests.faults.plan import Fault
     from tests.faults.rig import Rig
     from tests.support.proxy import Proxy
@@ -43,7 +43,7 @@ class Nemesis:
         silent: readers that can be told to stop reading.
     """
 
-    def __init__(self, rig: Rig, world: World, silent: Sequence[Follower]) -> None:
+    def __init__(self, rig: Rig, world: World, silent: Sequence[Follower | SessionTrader]) -> None:
         self._rig = rig
         self._world = world
         self._silent = silent

@@ -123,7 +123,7 @@ class Run:
         unary = [UnaryTrader(name, seed, world) for name in TRADER_NAMES[3:]]
         silent = [Follower(f"silent-{name}", name, world) for name in TRADER_NAMES[:2]]
         probes, reader = [Probe(level, world) for level in LEVELS], Reader(world)
-        nemesis = Nemesis(self.rig, world, silent)
+        nemesis = Nemesis(self.rig, world, [*silent, sessions[2]])
         traders = [*sessions, *unary]
         tasks = [asyncio.create_task(client.run()) for client in (*traders, *silent)]
         probing = [asyncio.create_task(probe.run()) for probe in (*probes, reader)]
