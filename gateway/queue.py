@@ -17,6 +17,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway import errors
+from gateway.rows import CANCEL_ORDER, MASS_CANCEL, SET_TRADING_STATE
 from gateway.streams import FIELD_COUNT, FIELD_FRAME, ZERO, Keys, LogId
 from gateway.wire import command_frame, now_ns
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+TAKES_RISK_OFF = frozenset({CANCEL_ORDER, MASS_CANCEL, SET_TRADING_STATE})
+"""Kinds of commands that a full queue still takes while its reserve lasts: a market must be stoppable."""
 _RETRY_AFTER_S = 0.5
 _SETTLE_PAUSE_S = 0.1
 _SETTLE_PAUSE_MAX_S = 1.0
@@ -74,6 +77,8 @@ class CommandQueue:
         """Id of this worker's last stored frame."""
         self.full = ""
         """Why new commands are refused with QUEUE_FULL; "" if they are taken."""
+        self.reserved = False
+        """While full, commands that only take risk off are taken all the same."""
         self.healthy = True
         """False after an append failed, until one succeeds or the connection is found to work."""
         self.commands_stored = 0
@@ -104,8 +109,8 @@ class CommandQueue:
 
     def submit(self, submission: Submission) -> None:
         """Takes commands; exactly one of `stored` and `refused` is called later, or at once if the queue is full."""
-        if self.full:
-            submission.refused(errors.QueueFull(self.full))
+        if full := self.full_for(submission.commands):
+            submission.refused(errors.QueueFull(full))
             return
         if self._stopping:
             submission.refused(errors.Draining())
@@ -116,6 +121,12 @@ class CommandQueue:
             self._room.clear()
         self._idle.clear()
         self._wake.set()
+
+    def full_for(self, commands: Sequence[Prepared]) -> str:
+        """Why these commands would be refused with QUEUE_FULL; "" if they are taken, together or not at all."""
+        if self.full and self.reserved and all(command.kind in TAKES_RISK_OFF for command in commands):
+            return ""
+        return self.full
 
     async def room(self) -> None:
         """Returns when another message may be read: back-pressure for the streams."""

@@ -105,8 +105,10 @@ class Readiness:
             full = f"the queue uses {self.memory_permille / 10:.1f} % of its memory; nothing was stored"
         if _evicts(policy):  # checked at start, and may be changed under a running gateway
             full = f"Redis' maxmemory-policy is {policy}, which evicts orders; nothing was stored"
+        # Half of what is kept free for events: what is taken there makes events, too.
+        reserved = not _evicts(policy) and self.memory_permille < (self._limit + 1000) // 2
         for queue in self._queues:
-            queue.full = full
+            queue.full, queue.reserved = full, reserved
 
     def _tell(self) -> None:
         way = self.queue_ok and self.relay_ok and self.engine_ok

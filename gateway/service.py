@@ -43,7 +43,7 @@ class OrderEntry:
     async def check(self, request: pb.CheckRequest, principal: Principal) -> pb.CheckResponse:
         """All checks, no effect."""
         command = self._prepare(request.command, request.HasField("command"), principal)
-        if full := self._worker.queues[command.shard].full:
+        if full := self._worker.queues[command.shard].full_for([command]):
             raise errors.QueueFull(full)
         ack = commands.Ack(command_id=command.command_id, account=command.account, order_id=command.order_id)
         ack.received_at.FromNanoseconds(command.received_ns)

@@ -77,7 +77,10 @@ async def _check(connection: Any, *, allow_volatile: bool) -> None:
     waivable = () if allow_volatile else ("fsync", "full_page_writes")
     for name in (*waivable, "synchronous_commit"):
         if row[name] == "off":
-            raise NotDurable(f"Postgres runs with {name} = off and may forget what it committed; switch it on")
+            raise NotDurable(
+                f"Postgres runs with {name} = off and may forget what it committed: "
+                f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf(); or start with --allow-volatile true"
+            )
 
 
 @asynccontextmanager

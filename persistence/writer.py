@@ -25,6 +25,10 @@ TABLES = (
 )
 """Lists of `Rows` in the order of writing; each has a stage and a statement of the same name."""
 
+DIRECT = frozenset({"account_events"})
+"""Large rows that are there already only if the offset was set back by hand: by way of a stage they would be compressed
+and copied twice."""
+
 COPY_ROWS_MIN = 300
 """From this many rows on, COPY into a stage and a merge are faster than arrays as parameters."""
 
@@ -77,7 +81,7 @@ class Writer:
                 await self._move_offset(batch.after, batch.upto)
                 for table in TABLES:
                     if found := getattr(rows, table):
-                        await self._store(table, found)
+                        await (self._store(table, found) if table not in DIRECT else self._append(table, found))
 
     async def write_apart(self, batch: Batch, rows: Rows) -> int:
         """Like `write`, but rows that Postgres refuses for their data become dead letters.
@@ -148,6 +152,15 @@ class Writer:
             return
         await self._connection.copy_records_to_table(f"stage_{table}", records=rows, columns=self._columns[table])
         await self._connection.execute(self._merge[table], self._shard)
+
+    async def _append(self, table: str, rows: Sequence[Row]) -> None:
+        """COPY without a stage. A row that is there already is refused; then the batch is written apart, by merging."""
+        if len(rows) < self._copy_rows_min:
+            await self._store(table, rows)
+            return
+        records = [(self._shard, *row) for row in rows]
+        columns = ["shard", *self._columns[table]]
+        await self._connection.copy_records_to_table(table, records=records, columns=columns)
 
     async def _bisect(self, table: str, rows: Sequence[Row], batch: Batch, letters: list[Letter]) -> None:
         try:

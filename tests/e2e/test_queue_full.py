@@ -10,7 +10,7 @@ import redis.asyncio
 from ordergate.v1 import command_pb2
 
 from ..support.gateway import RunningGateway
-from ..support.wire import connect, limit_order, refusal_of, refused
+from ..support.wire import cancel_order, connect, limit_order, refusal_of, refused
 from .probe import open_session
 from .test_drain import logged
 
@@ -38,6 +38,11 @@ async def test_at_its_memory_limit_the_queue_refuses_and_goes_on_later(gateway_f
             assert (refusal.reason, refusal.disposition) == ("QUEUE_FULL", "NOT_APPLIED")
             assert refusal.retry_s > 0
             assert refusal.code in {"", "RESOURCE_EXHAUSTED"}
+        # What takes risk off is taken all the same, so that a market can be stopped: half of the reserve is for it.
+        (ack,) = await wire.submit_batch(cancel_order(client_order_id=acked[0]))
+        assert ack.level == QUEUED
+        acked.append(ack.command_id)
+        assert (await refused(wire.submit(limit_order()))).reason == "QUEUE_FULL"
         found = await wire.get_order(client_order_id=acked[0])
         assert found.order.client_order_id == acked[0]
         await admin.config_set("maxmemory", 512 * 2**20)

@@ -191,7 +191,9 @@ std::optional<Status> Session::check_hello(const engine::v1::Hello& hello) const
   }
   if (hello.instruments_digest() != shard_.digest()) {
     return refuse(StatusCode::FAILED_PRECONDITION, "relay and engine have different instruments: " +
-                                                       hello.instruments_digest() + " and " + shard_.digest());
+                                                       hello.instruments_digest() + " and " + shard_.digest() +
+                                                       "; start both with the same --instruments file "
+                                                       "(ordergate-engine --check-instruments tells a file's digest)");
   }
   if (hello.epoch() == 0) return refuse(StatusCode::INVALID_ARGUMENT, "hello.epoch must be above 0");
   const LogId published = from_proto(hello.last_published());

@@ -16,7 +16,7 @@ from gateway import errors
 from gateway.ids import key_text, order_key
 from gateway.queue import CommandQueue
 from gateway.redis_client import open_producer
-from gateway.rows import NEW_ORDER
+from gateway.rows import CANCEL_ORDER, NEW_ORDER
 from gateway.settings import Settings
 from gateway.streams import Keys, LogId
 from gateway.wire import Prepared
@@ -206,6 +206,22 @@ async def test_a_queue_marked_full_refuses_at_once(make_queue: Callable[..., Com
     one = submission(0)
     queue.submit(one)
     assert one.errors[0].text == "full up"
+
+
+async def test_the_reserve_of_a_full_queue_is_for_what_takes_risk_off(make_queue: Callable[..., CommandQueue]) -> None:
+    queue = make_queue()
+    queue.full, queue.reserved = "full up", True
+    cancel = command(1)._replace(kind=CANCEL_ORDER, body=bytes(16))
+    taken, mixed = Told([cancel]), Told([cancel, command(2)])
+    for one in (taken, mixed):
+        queue.submit(one)
+        await one.done.wait()
+    assert taken.places
+    assert isinstance(mixed.errors[0], errors.QueueFull), "together or not at all"
+    queue.reserved = False
+    late = Told([cancel])
+    queue.submit(late)
+    assert isinstance(late.errors[0], errors.QueueFull)
 
 
 async def test_settled_waits_for_the_append_that_is_under_way(make_queue: Callable[..., CommandQueue]) -> None:

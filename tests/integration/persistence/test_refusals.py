@@ -122,6 +122,7 @@ async def test_postgres_that_may_forget_is_refused_unless_waived(
         status, said = await asyncio.to_thread(sidecar.run)
         assert status == REFUSED
         assert "Postgres runs with full_page_writes = off" in said
+        assert "ALTER SYSTEM SET full_page_writes = on" in said
         with pytest.raises(NotDurable):
             await postgres.connect(postgres_dsn, "test")
         sidecar.start(allow_volatile="true")

@@ -382,13 +382,17 @@ def _order_json(**columns: int) -> str:
     return orjson.dumps(base | texts | times | {"order_id": str(uuid.UUID(int=1))} | columns).decode()
 
 
-async def test_replaying_the_whole_log_changes_nothing(sidecar: Sidecar, log: Log, database: Database) -> None:
+@pytest.mark.parametrize("copy_rows_min", [300, 1])
+async def test_replaying_the_whole_log_changes_nothing(
+    sidecar: Sidecar, log: Log, database: Database, copy_rows_min: int
+) -> None:
+    """Neither where rows are merged, nor where they are appended: then the batch is written apart."""
     frames = list(flow(30, 20))
     log.commands(*(c for c, _ in frames))
     log.events(*(e for _, e in frames))
     before = None
     for _ in range(2):
-        process = sidecar.start(batch_rows_max=150)
+        process = sidecar.start(batch_rows_max=150, copy_rows_min=copy_rows_min)
         await database.until_persisted(frames[-1][0].id, frames[-1][1].id)
         stop(process)
         rows = [
@@ -398,6 +402,7 @@ async def test_replaying_the_whole_log_changes_nothing(sidecar: Sidecar, log: Lo
             await database.fetch("SELECT * FROM command_frames ORDER BY ms"),
         ]
         assert before is None or rows == before
+        assert await database.value("SELECT count(*) FROM dead_letters") == 0
         before = rows
         await database.fetch("UPDATE persister_offsets SET commands_ms=0, commands_seq=0, events_ms=0, events_seq=0")
 

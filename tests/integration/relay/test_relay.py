@@ -328,6 +328,16 @@ async def test_other_instruments_are_refused(settings, client, new_engine, short
         await eventually(lambda: engine_is(client, "down", "FAILED_PRECONDITION"))
 
 
+async def test_the_engine_refuses_other_instruments_and_says_what_to_do(
+    settings, new_engine_process, client, short_path
+):
+    new_engine_process()
+    other = short_path / "other.toml"
+    other.write_text(settings.instruments.read_text().replace('"ACME"', '"ACNE"'))
+    async with relaying(settings, instruments=other):
+        await eventually(lambda: engine_is(client, "down", "start both with the same --instruments file"))
+
+
 async def test_redis_may_go_and_come_back(settings, client, new_engine, redis_server):
     engine = new_engine()
     await engine.start()

@@ -6,6 +6,9 @@ import asyncio
 
 import pytest
 
+from gateway.health import Health
+from gateway.queue import CommandQueue
+from gateway.readiness import SERVICES, Readiness
 from gateway.relay_janitor import Janitor
 from gateway.streams import ZERO, LogId
 from tests.integration.relay.conftest import KEYS, add_frames, all_published, event_ids, eventually, relaying
@@ -80,3 +83,32 @@ async def test_a_full_memory_does_not_hinder_trimming(client):
         assert await Janitor(client, KEYS, 0, snapshot).tidy_log(1) > 290
     finally:
         await client.config_set("maxmemory", "512mb")
+
+
+async def test_a_full_queue_takes_orders_again_by_itself_once_it_is_trimmed(settings, client, new_engine):
+    engine = new_engine()
+    await engine.start()
+    queue = CommandQueue(0, lambda: client, origin="test", flush_commands_max=100, waiting_commands_max=1000)
+    readiness = Readiness(client, Health(SERVICES), [queue], 850)
+    used = (await client.info("memory"))["used_memory"]
+    await client.config_set("maxmemory", used + 8_000_000)
+    async with relaying(settings, events_window_bytes=100_000):
+        ids: list[bytes] = []
+        while not queue.full:
+            ids += await add_frames(client, 50, size=4000)
+            await readiness.look()
+        assert queue.reserved
+        await eventually(lambda: all_published(client))
+        engine.snapshot = LogId.parse(ids[-1])
+        await readiness.look()
+        assert queue.full, "nothing frees it but trimming"
+        await client.hset(KEYS.persisted, mapping={"commands": ids[-1], "events": ids[-1]})
+
+        async def taken() -> bool:
+            await readiness.look()
+            return not queue.full
+
+        await eventually(taken)
+        more = await add_frames(client, 5)
+        await eventually(lambda: published_up_to(client, more[-1]))
+    assert engine.frames == len(ids) + 5
