@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import sys
@@ -24,6 +23,7 @@ from bench.demo.stack import StackFailed, own_stack
 from bench.suite.backlog import Path as LogPath
 from bench.suite.driver import PROGRAM, Driver, LoadFailed
 from bench.suite.machine import facts
+from bench.suite.memory import memory_mb
 from bench.suite.peers import accounts
 from bench.suite.plan import FULL
 from bench.suite.report import table
@@ -104,37 +104,6 @@ def redis_mb(log: LogPath) -> float:
         return log.memory_mb()
     except redis.RedisError:
         return 0.0
-
-
-def memory_mb(pids: dict[str, int]) -> Sample:
-    """Resident memory of the services; the gateway's by its processes."""
-    found: Sample = {}
-    for name, pid in pids.items():
-        for process in _family(pid) if name == "gateway" else [pid]:
-            try:
-                status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-                words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            match = re.search(r"VmRSS:\s+(\d+) kB", status)
-            role = next((f" {word}" for word in words if word in {"worker", "relay"}), "")
-            if match:
-                found[name + role] = max(found.get(name + role, 0.0), int(match[1]) * 1024 / 1e6)
-    return found
-
-
-def _family(pid: int) -> list[int]:
-    """A process and its children."""
-    children = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                stat = Path(entry.path, "stat").read_text(encoding="utf-8")
-            except OSError:
-                continue
-            if int(stat.rpartition(")")[2].split()[1]) == pid:
-                children.append(int(entry.name))
-    return [pid, *children]
 
 
 def findings(samples: Sequence[Sample]) -> dict[str, Sample]:

@@ -15,7 +15,7 @@ from persistence.migrate import load_migrations, migrate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TABLES = ("orders", "executions", "command_frames")
+TABLES = ("orders", "executions", "command_frames", "account_events")
 """What a load without operations fills."""
 _DATABASE = "bench_copy"
 _SETTINGS = {"application_name": "ordergate-bench", "synchronous_commit": "on", "jit": "off"}

@@ -60,6 +60,7 @@ ORDINARY = {
     "drain_s": "backlog of the burst drained after, s",
     "lost": "acknowledged orders that are not in Postgres",
     "backlog_flat": "sustained: backlog flat (1: yes)",
+    "worker_rss_mb": "gateway worker's memory after burst or sustained load, MB (goal: 150)",
 }
 """What the ratios are made of."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.suite.backlog import Path, Watch, rows
 from bench.suite.driver import Driver, load
+from bench.suite.memory import memory_mb
 from bench.suite.pace import DRAIN_SHARE, LOW_S, STEP_S, Pace, is_flat, sustained_per_s
 from bench.suite.peers import accounts
 
@@ -155,6 +156,7 @@ def burst(book: Book, target: Target) -> None:
     figures["drain_s"] = time.monotonic() - began - plan.burst_s - 1 if level else None
     figures["accepted_per_s"] = result["orders_per_s"]
     book.series["burst"] = watch.as_dicts()
+    _note_memory(book, target)
     check_rows(book, target, "burst", result)
 
 
@@ -181,6 +183,7 @@ def sustained(book: Book, target: Target) -> None:
         book.faults.append("sustained: the backlog was not flat")
     book.series["sustained"] = watch.as_dicts()
     figures["sustained_from_s"] = measured[0].t if measured else None
+    _note_memory(book, target)
     check_rows(book, target, "sustained", result)
 
 
@@ -197,6 +200,11 @@ def _wait_low(watch: Watch, seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and watch.samples and watch.samples[-1].lag_s > LOW_S:
         time.sleep(0.1)
+
+
+def _note_memory(book: Book, target: Target) -> None:
+    worker = memory_mb(target.pids()).get("gateway worker", 0.0)
+    book.figures["worker_rss_mb"] = max(book.figures.get("worker_rss_mb") or 0.0, worker)
 
 
 def check_rows(book: Book, target: Target, name: str, result: Result) -> None:
