@@ -75,7 +75,8 @@ def test_the_readme_lists_every_setting_as_it_is() -> None:
     rows = re.findall(rf"^\| `{PREFIX}([A-Z_]+)` \| (\S+) \| (.+) \|$", text, re.MULTILINE)
     defaults = {field.name: getattr(Settings(), field.name) for field in fields(Settings)}
     shown = {
-        n: "none" if v is None else f"`{str(v).lower() if isinstance(v, bool) else v}`" for n, v in defaults.items()
+        n: "none" if v in {None, ""} else f"`{str(v).lower() if isinstance(v, bool) else v}`"
+        for n, v in defaults.items()
     }
     assert [(name.lower(), default, meaning) for name, default, meaning in rows] == [
         (name, shown[name], meaning) for name, meaning in _field_texts().items()
