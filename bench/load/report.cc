@@ -69,6 +69,10 @@ void print_table(const Load& load) {
               "sent", t.sent.load(), t.orders.load(), t.acked.load(), t.told.load(), t.events.load(), load.drained_s());
   std::printf("%-12s %10.2f us of the load tool's own CPU per ack, %.0f %% of a core\n", "cpu", cpu_us_per_ack(load),
               load.measured_s() > 0 ? 100 * (load.cpu().user_s + load.cpu().system_s) / load.measured_s() : 0);
+  if (t.unsent > 0) {
+    std::printf("%-12s %10lu commands were due and not sent: the server takes less than was offered\n", "unsent",
+                t.unsent.load());
+  }
   std::printf("%-12s %10lu\n", "errors", t.error_count.load());
   for (const auto& [reason, count] : t.errors()) std::printf("  %10lu  %s\n", count, reason.c_str());
 }
@@ -87,11 +91,11 @@ std::string json_of(const Load& load) {
       << ",\n \"sent\": " << t.sent << ", \"orders\": " << t.orders << ", \"acked\": " << t.acked
       << ", \"refused\": " << t.refused << ", \"rejected\": " << t.rejected << ", \"told\": " << t.told
       << ", \"filled\": " << t.filled << ", \"events\": " << t.events << ", \"messages\": " << t.messages
-      << ",\n \"ack_ms\": " << json_of(t.ack) << ",\n \"execution_ms\": " << json_of(t.execution)
-      << ",\n \"fill_ms\": " << json_of(t.fill) << ",\n \"late_ms\": " << json_of(t.late)
-      << ",\n \"cpu_user_s\": " << load.cpu().user_s << ", \"cpu_system_s\": " << load.cpu().system_s
-      << ", \"cpu_us_per_ack\": " << cpu_us_per_ack(load) << ",\n \"error_count\": " << t.error_count
-      << ", \"errors\": {";
+      << ", \"unsent\": " << t.unsent << ",\n \"ack_ms\": " << json_of(t.ack)
+      << ",\n \"execution_ms\": " << json_of(t.execution) << ",\n \"fill_ms\": " << json_of(t.fill)
+      << ",\n \"late_ms\": " << json_of(t.late) << ",\n \"cpu_user_s\": " << load.cpu().user_s
+      << ", \"cpu_system_s\": " << load.cpu().system_s << ", \"cpu_us_per_ack\": " << cpu_us_per_ack(load)
+      << ",\n \"error_count\": " << t.error_count << ", \"errors\": {";
   const char* comma = "";
   for (const auto& [reason, count] : t.errors()) out << comma << quoted(reason) << ": " << count, comma = ", ";
   out << "}}\n";

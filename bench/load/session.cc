@@ -40,7 +40,7 @@ class Session final : public Sender {
   void stop() override {
     const std::scoped_lock lock(mutex_);
     stopped_ = true;
-    tally_.error("not sent before the end: the server did not take it", waiting_.size() * options_.frame);
+    tally_.unsent += waiting_.size() * options_.frame;
     waiting_.clear();
   }
   bool settled() const override {

@@ -53,6 +53,7 @@ class Tally {
   Counter told{0};         // commands whose first event has come
   Counter filled{0};       // taking orders whose first fill has come
   Counter events{0};       // all events
+  Counter unsent{0};       // commands of the open loop that were due and still waited when the run ended
   Counter messages{0};     // responses
   Counter error_count{0};  // sum of errors()
   // The same within the measured time.
