@@ -13,7 +13,6 @@ a loop around it goes on for ever.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
@@ -21,9 +20,9 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
+from gateway.redis_line import RedisLine, cancellable
 
+if TYPE_CHECKING:
     from gateway.settings import Settings
 
 READ_BLOCK_MS = 1000
@@ -32,31 +31,31 @@ READ_MARGIN_S = 4.0
 """A reader's socket waits this much longer than BLOCK, so that a slow answer is not taken for a dead server."""
 COMMAND_CONNECTIONS_MAX = 16
 """Connections of a client for plain commands; they are opened as they are needed."""
-READ_BYTES = 262_144
-"""Bytes asked of the socket at once by a reader: frames come in tens of kilobytes."""
-PLAIN_READ_BYTES = 32_768
-"""The same for clients whose answers are short."""
+READ_BYTES = 32_768
+"""Bytes asked of the socket at once: answers to plain commands are short."""
 
 
 def open_producer(settings: Settings, name: str | None = None) -> Redis:
-    """Client for appending to a stream: one connection, one command or pipeline at a time.
+    """Client for appending to a stream: one connection, one command at a time.
 
     A second command while one is under way raises `redis.exceptions.MaxConnectionsError`: it would break the order.
     A timeout (after `append_timeout_s`) means that the outcome is unknown. `name` is the connection's name in Redis.
     """
-    return _open(settings.redis_url, settings.append_timeout_s, connections=1, name=name)
+    return _open_line(settings.redis_url, settings.append_timeout_s, name=name)
 
 
 def open_reader(settings: Settings, block_ms: int = READ_BLOCK_MS) -> Redis:
     """Client for blocking XREAD of at most `block_ms`, on one connection of its own."""
     timeout_s = block_ms / 1000 + READ_MARGIN_S
-    return _open(settings.redis_url, timeout_s, connections=1, read_bytes=READ_BYTES)
+    return _open_line(settings.redis_url, timeout_s)
 
 
 def open_commands(settings: Settings, timeout_s: float | None = None) -> Redis:
     """Client for short commands, several at a time, more wait; `timeout_s` defaults to `append_timeout_s`."""
     timeout_s = timeout_s or settings.append_timeout_s
-    return _open(settings.redis_url, timeout_s, connections=COMMAND_CONNECTIONS_MAX, shared=True)
+    options = _options(timeout_s, COMMAND_CONNECTIONS_MAX, None)
+    pool: ConnectionPool = BlockingConnectionPool.from_url(settings.redis_url, timeout=timeout_s, **options)
+    return _CancellableRedis.from_pool(pool)
 
 
 async def command(client: Redis, *args: bytes | str | int) -> Any:
@@ -70,21 +69,9 @@ async def command(client: Redis, *args: bytes | str | int) -> Any:
     return await client.execute_command(*args)  # type: ignore[no-untyped-call]
 
 
-async def _cancellable(work: Awaitable[Any]) -> Any:
-    """Awaits `work`; a cancellation that it has swallowed is raised after all."""
-    task = asyncio.current_task()
-    assert task is not None
-    asked_before = task.cancelling()
-    try:
-        return await work
-    finally:
-        if task.cancelling() > asked_before:
-            raise asyncio.CancelledError
-
-
 class _CancellableRedis(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        return await _cancellable(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+        return await cancellable(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         return _CancellablePipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -92,31 +79,43 @@ class _CancellableRedis(Redis):
 
 class _CancellablePipeline(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        found: list[Any] = await _cancellable(super().execute(raise_on_error))
+        found: list[Any] = await cancellable(super().execute(raise_on_error))
         return found
 
 
-def _open(
-    url: str,
-    timeout_s: float,
-    *,
-    connections: int,
-    read_bytes: int = PLAIN_READ_BYTES,
-    name: str | None = None,
-    shared: bool = False,
-) -> Redis:
-    options: dict[str, Any] = {
+class _LineRedis(_CancellableRedis):
+    """A client whose commands take one `RedisLine`; everything else (pipelines) goes redis-py's way."""
+
+    def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
+        super().__init__(connection_pool=pool)
+        self.auto_close_connection_pool = True
+        self.line = RedisLine(pool.make_connection, timeout_s)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        name: str = args[0]
+        if " " in name:  # XINFO STREAM
+            args = (*name.split(), *args[1:])
+        reply = await self.line.call(args)
+        callback = self.response_callbacks.get(name)
+        return reply if callback is None else callback(reply, **options)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await self.line.aclose()
+        await super().aclose(close_connection_pool)
+
+
+def _open_line(url: str, timeout_s: float, name: str | None = None) -> Redis:
+    return _LineRedis(ConnectionPool.from_url(url, **_options(timeout_s, 1, name)), timeout_s)
+
+
+def _options(timeout_s: float, connections: int, name: str | None) -> dict[str, Any]:
+    return {
         "protocol": 2,
         "decode_responses": False,
         "max_connections": connections,
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
-        "socket_read_size": read_bytes,
+        "socket_read_size": READ_BYTES,
         "client_name": name,
     }
-    if shared:
-        pool: ConnectionPool = BlockingConnectionPool.from_url(url, timeout=timeout_s, **options)
-    else:
-        pool = ConnectionPool.from_url(url, **options)
-    return _CancellableRedis.from_pool(pool)

@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -36,9 +37,9 @@ async def test_an_append_to_a_frozen_redis_is_sent_once(settings, client, redis_
 
 
 async def test_a_pipeline_to_a_frozen_redis_is_sent_once(settings, client, redis_server):
-    async with open_producer(dataclasses.replace(settings, append_timeout_s=0.3)) as producer:
-        await command(producer, "PING")
-        pipeline = producer.pipeline(transaction=False)
+    async with open_commands(settings, 0.3) as shared:
+        await command(shared, "PING")
+        pipeline = shared.pipeline(transaction=False)
         for _ in range(10):
             pipeline.execute_command("XADD", "s", "*", "f", "x")
         os.kill(redis_server.process.pid, signal.SIGSTOP)
@@ -121,3 +122,44 @@ async def test_a_command_may_be_sent_while_its_task_is_being_cancelled(settings)
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await command(client, "GET", "cleaned") == b"yes"
+
+
+async def test_the_answer_of_a_cancelled_append_is_not_taken_for_the_next_ones(settings):
+    async with open_producer(settings) as producer:
+        await command(producer, "PING")
+        task = asyncio.create_task(command(producer, "BLPOP", "nothing", "0.1"))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for n in range(20):
+            assert await command(producer, "ECHO", str(n)) == str(n).encode()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_connection_that_is_lost_during_a_command_fails_it_and_the_next_opens_another(settings, client):
+    async with open_producer(settings, "lost-one") as producer:
+        await command(producer, "PING")
+        waiting = asyncio.create_task(command(producer, "BLPOP", "nothing", "5"))
+        while not (mine := [c for c in await client.client_list() if c["name"] == "lost-one" and c["cmd"] == "blpop"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await client.client_kill_filter(_id=mine[0]["id"])
+        with pytest.raises(RedisConnectionError, match="connection lost"):
+            await waiting
+        assert await command(producer, "PING")
+
+
+async def test_a_redis_that_is_away_is_told_from_one_that_does_not_answer(settings, tmp_path):
+    away = dataclasses.replace(settings, redis_url=f"unix://{tmp_path}/none.sock")
+    async with open_producer(away) as producer:
+        for _ in range(2):
+            with pytest.raises(RedisConnectionError, match=" connecting to "):
+                await command(producer, "XADD", "s", "*", "f", "x")
+
+
+async def test_an_answer_of_many_pieces_is_read_whole(settings, client):
+    frame = bytes(range(256)) * 40_000
+    entry_id = await client.xadd("s", {"f": frame})
+    async with open_reader(settings) as reader:
+        reply = await command(reader, "XREAD", "STREAMS", "s", "0-0")
+    assert reply == [[b"s", [(entry_id, {b"f": frame})]]]
