@@ -55,15 +55,20 @@ def internal(error: BaseException, where: str) -> errors.Internal:
 
 
 def unary(
-    handle: Callable[[Request, Principal], Awaitable[Message]], kind: type[Request], authenticator: Authenticator
+    handle: Callable[[Request, Principal], Awaitable[Message | bytes]],
+    kind: type[Request],
+    authenticator: Authenticator,
 ) -> UnaryHandler:
-    """A unary RPC: authenticates, parses, and turns what `handle` raises into a status."""
+    """A unary RPC: authenticates, parses, and turns what `handle` raises into a status.
+
+    What `handle` returns as bytes is the response as on the wire.
+    """
 
     async def call(raw: bytes, context: Context) -> bytes:
         try:
             principal = authenticator.authenticate(context)
             response = await handle(parse(kind, raw), principal)
-            return response.SerializeToString()
+            return response if isinstance(response, bytes) else response.SerializeToString()
         except errors.OrdergateError as error:
             refusal = error
         except asyncio.CancelledError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import errors, outcome
 from gateway.streams import ZERO, Keys
-from gateway.wire import now_ns
+from gateway.wire import now_ns, queued_acks
 from ordergate.v1 import admin_service_pb2 as admin
 from ordergate.v1 import command_pb2 as commands
 from ordergate.v1 import failure_pb2
@@ -29,12 +29,15 @@ class OrderEntry:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    async def submit(self, request: pb.SubmitRequest, principal: Principal) -> pb.SubmitResponse:
+    async def submit(self, request: pb.SubmitRequest, principal: Principal) -> pb.SubmitResponse | bytes:
         """One command; a refusal by the gateway is a status, one by the engine an ack with `failure`."""
         command = self._prepare(request.command, request.HasField("command"), principal)
         waiter = outcome.Awaited([command], self._worker.hubs[command.shard])
         self._worker.queues[command.shard].submit(waiter)
-        await waiter.result
+        place, first, queued_ns = await waiter.result
+        if command.level == _QUEUED and command.order_id:
+            # `ack` of SubmitResponse has the tag of `acks` of SessionResponse, for which these bytes are made.
+            return queued_acks([command], f"{command.shard}:{place}:".encode(), first, queued_ns)
         ack = await self._ack(waiter, 0)
         if ack.failure.reason == failure_pb2.REASON_ACK_TIMEOUT:
             raise errors.AckTimeout(ack.failure.text)

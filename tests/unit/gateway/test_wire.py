@@ -79,6 +79,8 @@ def test_acks_are_byte_equal_to_protobuf(seed: int) -> None:
     got = queued_acks(commands, f"0:{place}:".encode(), first, QUEUED_NS)
     acks = [outcome.queued_ack(c, place, first + n, QUEUED_NS) for n, c in enumerate(commands)]
     assert got == pb.SessionResponse(acks=acks).SerializeToString()
+    alone = queued_acks(commands[:1], f"0:{place}:".encode(), first, QUEUED_NS)
+    assert alone == pb.SubmitResponse(ack=acks[0]).SerializeToString()
 
 
 def test_frame_columns_hold_every_command_in_order() -> None:
