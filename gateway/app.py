@@ -165,6 +165,9 @@ def _log_first(settings: Settings, name: str) -> None:
 
 
 def _tell_ready(address: str) -> None:
+    from gateway.memory import freeze  # noqa: PLC0415
+
+    freeze()
     click.echo(f"ready {address}")
 
 
