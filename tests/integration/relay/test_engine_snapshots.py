@@ -120,7 +120,7 @@ async def test_an_engine_stopped_under_load_starts_where_it_ended(settings, clie
     engine, flow = new_engine_process(), OrderFlow()
     async with relaying(settings):
         flowing = asyncio.create_task(flow.append(client, 300))
-        await asyncio.sleep(0.1)
+        await eventually(lambda: client.xlen(KEYS.events))
         await restart(engine, kill=False)
         ids = await flowing
         await eventually(lambda: all_published(client))

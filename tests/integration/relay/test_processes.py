@@ -134,12 +134,17 @@ def _text(key: bytes) -> str:
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
+async def more_connections(client: Redis, than: int) -> bool:
+    return len(await client.client_list()) > than
+
+
 async def test_a_standby_takes_over_from_a_killed_relay_within_three_seconds(settings, client, engine, new_relay):
     first, flow = new_relay(), OrderFlow()
     await eventually(lambda: is_level(client), 20)
-    new_relay()
     ids = await flow.append(client, 50)
-    await asyncio.sleep(2.0)  # the standby has started and waits
+    connections = len(await client.client_list())
+    new_relay()
+    await eventually(lambda: more_connections(client, connections), 30)  # the standby has started and waits
     flowing = asyncio.create_task(flow.append(client, 300))
     await asyncio.sleep(0.1)
     first.kill()
