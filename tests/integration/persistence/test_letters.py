@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
+from persistence.letters_command import letters_command
 from persistence.streams import ZERO, Entry, LogId
 from tests.integration.persistence.conftest import stop
 from tests.unit.persistence.frames import (
@@ -23,6 +26,22 @@ if TYPE_CHECKING:
     from tests.integration.persistence.conftest import Database, Log, Sidecar
 
 pytestmark = pytest.mark.integration
+
+Letters = Callable[..., Awaitable[tuple[int, str]]]
+
+
+@pytest.fixture
+def letters(postgres_dsn: str, capsys: pytest.CaptureFixture[str]) -> Letters:
+    """`python -m persistence dead-letters …` in this process: exit status, and what it printed."""
+
+    async def run(*args: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = await asyncio.to_thread(letters_command, args, {"ORDERGATE_POSTGRES_DSN": postgres_dsn})
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    return run
+
 
 NO_BOB = "ALTER TABLE orders ADD CONSTRAINT no_bob CHECK (account <> 'bob')"
 BOB = "SELECT * FROM orders WHERE account = 'bob'"
@@ -64,7 +83,7 @@ async def refuse_bob(sidecar: Sidecar, log: Log, database: Database) -> dict[str
 
 
 async def test_an_order_that_was_refused_gets_the_state_that_its_owner_was_told(
-    sidecar: Sidecar, log: Log, database: Database
+    sidecar: Sidecar, log: Log, database: Database, letters: Letters
 ) -> None:
     expected = await refuse_bob(sidecar, log, database)
     assert await database.fetch(BOB) == []
@@ -74,22 +93,24 @@ async def test_an_order_that_was_refused_gets_the_state_that_its_owner_was_told(
     assert "0:1-0" in said
     assert "no_bob" in said
     assert said.rstrip().endswith("1 open, 0 replayed; shown: 1")
-    status, said = sidecar.run("dead-letters", "show", "1")
+    status, said = await letters("show", "1")
     assert (status, "command 1" in said, "bob-1" in said) == (0, True, True)
-    status, said = sidecar.run("dead-letters", "replay", "1")
+    status, said = await letters("replay", "1")
     assert (status, "1: still refused" in said) == (1, True)
     await database.execute("ALTER TABLE orders DROP CONSTRAINT no_bob")
-    status, said = sidecar.run("dead-letters", "replay", "--all")
+    status, said = await letters("replay", "--all")
     assert (status, said.rstrip().endswith("1 replayed, 0 still refused")) == (0, True)
     assert await database.fetch(BOB) == [expected]
-    status, said = sidecar.run("dead-letters", "replay", "1")
+    status, said = await letters("replay", "1")
     assert (status, said) == (0, "0 replayed, 0 still refused\n")
     assert await database.fetch(BOB) == [expected]
-    assert sidecar.run("dead-letters", "list")[1] == "0 open, 1 replayed\n"
-    assert "replayed" in sidecar.run("dead-letters", "list", "--replayed")[1].lower()
+    assert (await letters("list"))[1] == "0 open, 1 replayed\n"
+    assert "replayed" in (await letters("list", "--replayed"))[1].lower()
 
 
-async def test_an_event_that_was_refused_is_written_after_all(sidecar: Sidecar, log: Log, database: Database) -> None:
+async def test_an_event_that_was_refused_is_written_after_all(
+    sidecar: Sidecar, log: Log, database: Database, letters: Letters
+) -> None:
     made, told, later = Commands(), Events(), Events()
     keys = [made.new("alice", f"a{n}") for n in range(3)]
     for n, key in enumerate(keys):
@@ -108,34 +129,36 @@ async def test_an_event_that_was_refused_is_written_after_all(sidecar: Sidecar, 
     stop(process)
     assert await database.value("SELECT count(*) FROM dead_letters") == 3, "of a2 only the last state is written"
     await database.execute("ALTER TABLE orders DROP CONSTRAINT queued")
-    status, said = sidecar.run("dead-letters", "replay", "--all")
+    status, said = await letters("replay", "--all")
     assert (status, said.count("still refused:"), said.count(": replayed")) == (1, 1, 2)
     await database.execute("ALTER TABLE executions DROP CONSTRAINT none")
-    assert sidecar.run("dead-letters", "replay", "--all")[0] == 0
+    assert (await letters("replay", "--all"))[0] == 0
     rows = {r["client_order_id"]: r["status"] for r in await database.fetch("SELECT * FROM orders")}
     assert rows == {"a0": OPEN, "a1": OPEN, "a2": CANCELED_STATUS}, "an older event never overwrites a newer state"
     assert await database.value("SELECT count(*) FROM executions") == 1
 
 
-async def test_a_frame_that_can_t_be_read_stays_open(sidecar: Sidecar, log: Log, database: Database) -> None:
+async def test_a_frame_that_can_t_be_read_stays_open(
+    sidecar: Sidecar, log: Log, database: Database, letters: Letters
+) -> None:
     log.commands(Entry(LogId(1, 0), b"\xff not a frame", 1))
     process = sidecar.start()
     await database.until_persisted(LogId(1, 0), ZERO)
     stop(process)
-    status, said = sidecar.run("dead-letters", "show", "1")
+    status, said = await letters("show", "1")
     assert (status, b"not a frame".hex() in said) == (0, True)
-    status, said = sidecar.run("dead-letters", "replay", "1")
+    status, said = await letters("replay", "1")
     assert (status, "still refused: not a frame" in said) == (1, True)
 
 
-async def test_what_can_t_be_done_says_why(sidecar: Sidecar, database: Database) -> None:
-    status, said = sidecar.run("dead-letters", "list")
+async def test_what_can_t_be_done_says_why(sidecar: Sidecar, database: Database, letters: Letters) -> None:
+    status, said = await letters("list")
     assert (status, "no persister was ever started" in said) == (3, True)
     process = sidecar.start()
     await database.until_persisted(ZERO, ZERO)
     stop(process)
-    status, said = sidecar.run("dead-letters", "replay", "7")
+    status, said = await letters("replay", "7")
     assert (status, said) == (1, "dead-letters: there is no dead letter 7\n")
     away = "postgresql://nobody@127.0.0.1:1/none"
-    status, said = sidecar.run("dead-letters", "--postgres-dsn", away, "list")
+    status, said = await letters("--postgres-dsn", away, "list")
     assert (status, "Postgres can't be asked" in said) == (3, True)
