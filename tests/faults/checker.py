@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["lost", "duplicated", "mismatched"]
 
+FENCE = "FENCE"
+"""Kind of what makes an id unusable; it stands under the id of the command that it is about."""
 SYSTEM = "_ordergate"
 """Account of what the installation does itself."""
 
@@ -56,6 +58,7 @@ class Verdict:
     operations: int = 0
     acknowledged: int = 0
     refused: int = 0
+    fenced: int = 0
     unknown: int = 0
 
     def count(self, kind: Kind) -> int:
@@ -77,6 +80,7 @@ def check(steps: Sequence[Step], evidence: Evidence) -> Verdict:
         check_log(evidence),
         check_acknowledged(found.values(), evidence),
         check_refused(found.values(), evidence),
+        check_fenced(found.values(), evidence),
         check_never_sent(found, evidence),
         check_once(evidence),
         check_sequences(evidence.events),
@@ -88,7 +92,12 @@ def check(steps: Sequence[Step], evidence: Evidence) -> Verdict:
         check_replay(evidence),
     )
     return Verdict(
-        list(chain.from_iterable(checks)), len(found), outcomes[What.OK], outcomes[What.FAILED], outcomes[What.UNKNOWN]
+        list(chain.from_iterable(checks)),
+        len(found),
+        outcomes[What.OK],
+        outcomes[What.FAILED],
+        outcomes[What.FENCED],
+        outcomes[What.UNKNOWN],
     )
 
 
@@ -103,7 +112,7 @@ def check_log(evidence: Evidence) -> Iterator[Finding]:
 
 def check_acknowledged(found: Iterable[Operation], evidence: Evidence) -> Iterator[Finding]:
     """What was acknowledged is in the log and, if it is an order, in Postgres."""
-    logged = {(c.account, c.command_id): c for c in evidence.commands}
+    logged = {(c.account, c.command_id): c for c in evidence.commands if c.kind != FENCE}
     held = {(row.account, row.client_order_id) for row in evidence.database.orders}
     aside = put_aside(evidence)
     for operation in found:
@@ -129,6 +138,19 @@ def check_refused(found: Iterable[Operation], evidence: Evidence) -> Iterator[Fi
             yield Finding("mismatched", "refused", f"{name} was NOT_APPLIED ({operation.refused_for}), and is stored")
 
 
+def check_fenced(found: Iterable[Operation], evidence: Evidence) -> Iterator[Finding]:
+    """What was fenced took no effect, and was not acknowledged either."""
+    effects = {(e.account, e.command_id) for e in evidence.events if e.kind not in {"FENCED", "COMMAND_REJECTED"}}
+    for operation in found:
+        name = f"{operation.op} {operation.command_id} of {operation.account}"
+        if operation.outcome is not What.FENCED:
+            continue
+        if (operation.account, operation.command_id) in effects:
+            yield Finding("mismatched", "fenced", f"{name} was fenced, and took effect")
+        if What.OK in operation.answers:
+            yield Finding("lost", "fenced", f"{name} was acknowledged, and then fenced as never seen")
+
+
 def check_never_sent(found: dict[tuple[str, str], Operation], evidence: Evidence) -> Iterator[Finding]:
     """Nothing is stored that nobody sent."""
     logged = {(c.account, c.command_id) for c in evidence.commands if c.account != SYSTEM}
@@ -139,7 +161,7 @@ def check_never_sent(found: dict[tuple[str, str], Operation], evidence: Evidence
 
 def check_once(evidence: Evidence) -> Iterator[Finding]:
     """Each command of the log took effect exactly once: a retry is answered with DUPLICATE."""
-    kinds = {(c.account, c.command_id): c.kind for c in evidence.commands if c.account != SYSTEM}
+    kinds = {(c.account, c.command_id): c.kind for c in evidence.commands if c.account != SYSTEM and c.kind != FENCE}
     answers: dict[tuple[str, str], Counter[str]] = {}
     for event in evidence.events:
         if event.command_id:
@@ -229,7 +251,11 @@ def check_rows(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 "mismatched", "rows", f"order {order.client_order_id} of {order.account}: {differ(row, order)}"
             )
+    # A NewOrder that came after its fence has a row that says so, and no order.
+    refused = {(e.account, e.command_id) for e in evidence.events if e.kind == "COMMAND_REJECTED"}
     for row in rows.values():
+        if row.status == "REJECTED" and (row.account, row.client_order_id) in refused:
+            continue
         yield Finding(
             "mismatched",
             "rows",

@@ -32,6 +32,8 @@ class What(StrEnum):
     """Refused with NOT_APPLIED: this attempt had no effect and never will."""
     UNKNOWN = "unknown"
     """It may or may not take effect."""
+    FENCED = "fenced"
+    """Never seen, and unusable from now on: it has no effect and never will."""
     EVENT = "event"
     FAULT = "fault"
 
@@ -184,7 +186,9 @@ class Operation:
 
     @property
     def outcome(self) -> What:
-        """OK if any attempt was acknowledged; FAILED if every one was refused; else UNKNOWN."""
+        """OK if any attempt was acknowledged; FENCED, or FAILED if every one was refused; else UNKNOWN."""
+        if What.FENCED in self.answers:
+            return What.FENCED
         if What.OK in self.answers:
             return What.OK
         refused = self.answers.count(What.FAILED)
@@ -199,7 +203,7 @@ def operations(steps: Iterable[Step]) -> dict[tuple[str, str], Operation]:
         if step.what is What.INVOKE:
             known = found.setdefault(key, Operation(step.command_id, step.account, step.client, step.op, step.at))
             known.attempts += 1
-        elif step.what in {What.OK, What.FAILED, What.UNKNOWN}:
+        elif step.what in {What.OK, What.FAILED, What.UNKNOWN, What.FENCED}:
             found[key].answers.append(step.what)
             if step.what is What.FAILED:
                 found[key].refused_for = step.reason

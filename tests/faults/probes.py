@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway.client import AckLevel, NotFound, OrdergateError, Side, TimeInForce, new_order
+from gateway.client import AckLevel, NotFound, OrdergateError, Outcome, Side, TimeInForce, new_order
 from tests.faults.clients import attempt
 from tests.faults.history import What
 
@@ -52,11 +52,12 @@ class Probe:
         self._level = level
         self._world = world
         self._recorder = world.recorder(self.name)
+        self._doubtful: list[str] = []
         self.answered: list[tuple[float, float]] = []
         """When each order that was acknowledged at the level was sent, and when it was acknowledged."""
 
     async def run(self) -> None:
-        """Probes until the world stops, and waits for the last answers."""
+        """Probes until the world stops, waits for the last answers, and settles what is unknown."""
         count = 0
         async with self._world.client(self.name, _TIMEOUT_S) as client, asyncio.TaskGroup() as group:
             under_way: set[asyncio.Task[None]] = set()
@@ -67,6 +68,7 @@ class Probe:
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 await asyncio.sleep(PERIOD_S)
+        await self._resolve()
 
     async def _one(self, client, count: int) -> None:
         command = new_order(
@@ -74,8 +76,24 @@ class Probe:
             command_id=f"{self.name}-{count}", ack_level=self._level,
         )  # fmt: skip
         began = self._world.clock()
-        if await attempt(client, "new", command, self.name, self._recorder) is What.OK:
+        what = await attempt(client, "new", command, self.name, self._recorder)
+        if what is What.OK:
             self.answered.append((began, self._world.clock()))
+        elif what is What.UNKNOWN:
+            self._doubtful.append(command.command_id)
+
+    async def _resolve(self) -> None:
+        """Settles every order whose outcome is unknown: it took effect, or it never will."""
+        async with self._world.client(self.name, _TIMEOUT_S) as client:
+            for command_id in self._doubtful:
+                try:
+                    resolution = await client.settle(command_id, account=self.name)
+                except OrdergateError as error:
+                    self._world.problems.append(f"{command_id} of {self.name} can't be settled: {error}")
+                    continue
+                fenced = resolution.outcome is Outcome.FENCED
+                what = What.FENCED if fenced else What.OK
+                self._recorder.write(what, command_id=command_id, account=self.name, reason="settled")
 
     def recovered_s(self, since: float) -> float | None:
         """Time from `since` to the first acknowledgement of an order sent after it; None if there was none."""

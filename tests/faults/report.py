@@ -61,6 +61,7 @@ def _totals(outcome: Outcome) -> Table:
         "operations": verdict.operations,
         "acknowledged": verdict.acknowledged,
         "refused, not applied": verdict.refused,
+        "unknown, fenced at the end": verdict.fenced,
         "unknown to the end": verdict.unknown,
         "commands in the log": outcome.commands,
         "events": outcome.events,

@@ -241,8 +241,9 @@ class Rig:
             "ORDERGATE_ENGINE": f"unix:{self._link(name) if self._options.proxied else self.home.run}/engine.sock",
             "ORDERGATE_TOKEN_SECRET_FILE": str(self.home.token_key()),
         }
-        if self._options.proxied:  # small, so that a reader that stops for a few seconds is moved to the log
-            environ["ORDERGATE_STREAM_BUFFER_BYTES"] = "65536"
+        if self._options.proxied:
+            # Small, so that a reader that stops for a while is moved to the log, and its beginning to Postgres.
+            environ |= {"ORDERGATE_STREAM_BUFFER_BYTES": "65536", "ORDERGATE_EVENTS_WINDOW_BYTES": "500000"}
         if name == GATEWAYS[1] and self._options.proxied and find_faketime():
             environ |= faked_clock(self.clock_file)
         environ |= self._options.gateway_environ

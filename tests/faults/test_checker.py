@@ -93,6 +93,23 @@ def test_an_order_of_unknown_outcome_may_be_there_once() -> None:
     assert verdict.unknown == 2
 
 
+def test_an_order_that_was_fenced_has_no_effect_though_it_comes_later() -> None:
+    steps, evidence = right()
+    steps.append(Step(0.2, "client-a", What.FENCED, "a9", "a", reason="settled"))
+    evidence.commands += [
+        Command(LogId(4, 0), 0, "FENCE", "a", "a9", "id-a9"),
+        Command(LogId(5, 0), 0, "NEW_ORDER", "a", "a9", "id-a9"),
+    ]
+    told = [order_event(3, "FENCED", "a9", order_id=""), order_event(4, "COMMAND_REJECTED", "a9", order_id="")]
+    evidence.events += told
+    steps += [Step(0.2, "client-a", What.EVENT, told=event) for event in told]
+    row = OrderRow("id-a9", "a", "a9", "ACME", "BUY", "REJECTED", "5", "10", "0", "0", 0, 4)
+    evidence.database.orders.append(row)
+    verdict = check(steps, evidence)
+    assert verdict.findings == []
+    assert (verdict.fenced, verdict.unknown) == (1, 0)
+
+
 def test_a_row_that_is_among_the_dead_letters_is_not_lost() -> None:
     steps, evidence = right()
     del evidence.database.orders[1]
@@ -204,7 +221,12 @@ def _unreadable(steps: list[Step], evidence: Evidence) -> None:
     evidence.faults.append(("mismatched", "frame 1-0 has other bytes in the archive"))
 
 
+def _fence_in_vain(steps: list[Step], evidence: Evidence) -> None:
+    steps.append(Step(0.2, "client-a", What.FENCED, "a1", "a", reason="settled"))
+
+
 PLANTED = {
+    _fence_in_vain: {("mismatched", "fenced"), ("lost", "fenced")},
     _lose_command: {("lost", "acknowledged")},
     _lose_row: {("lost", "acknowledged"), ("lost", "rows")},
     _answer_nothing: {("lost", "once")},
