@@ -2,17 +2,20 @@
 
 In the order in which a run passes them:
 
-    __main__     `python -m tests.faults`: a run, from its start to its last line
+    __main__     `python -m tests.faults` (make faults): a run, from its start to its last line
     plan         which fault when; a pure function of seconds and seed
+    run          stack, clients, faults, healing, evidence
     rig          the private stack, each process started alone and each link behind a proxy (tests/support/proxy)
-    clients      traders over Session and unary calls, readers of events, probes of recovery
+    clients      traders over Session and unary calls, readers of events
+    probes       small orders at each ack level, for the times of recovery; orders asked for right after their ack
     nemesis      injects the plan's faults, and heals
     history      what every client did and was told, as JSON lines
-    readings     what Redis, Postgres and the engines hold at the end; a fresh replay of the whole log
+    readings     what Redis, Postgres and the engine hold at the end
+    replay       a fresh engine that is given the whole log
     evidence     all that as values
-    checker      what must hold; pure functions over histories and evidence (orders, streams, fills, books)
-    report       progress, the table, the last line
+    checker      what must hold; pure functions over histories and evidence, with fold, fills and books
+    report       the table, the last line
 
-    recovery     recovery times: takeovers, restart with a million commands, resume after 100,000 events
-    selftest     defects switched on one at a time, each of which the checker must catch (defects/)
+    recovery     `make recovery`: takeovers, a restart with a million commands (bulk), a resume after 100,000 events
+    selftest     `make faults-selftest`: defects planted one at a time (defects/), each of which the checker must catch
 """

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+RETRIES = 10
+"""Of redis-py, by default."""
 KEPT_FRAMES = 20
 """Frames that the trimming defect leaves in the log."""
 SKIPPED_FRAME = 50
@@ -25,11 +27,25 @@ WINDOW_S = 1.0
 
 
 def retry_in_silence(queue: ModuleType) -> None:
-    """redis-py sends an append again when its answer is late, as it does by default."""
-    from redis.asyncio.retry import Retry  # noqa: PLC0415
-    from redis.backoff import ExponentialBackoff  # noqa: PLC0415
+    """An append is sent again when its answer is late, as redis-py does it by default: ten times, with backoff."""
+    import asyncio  # noqa: PLC0415
 
-    _change_client(queue, lambda client: client.set_retry(Retry(ExponentialBackoff(cap=1, base=0.1), 10)))
+    from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004, PLC0415
+
+    def change(client: Any) -> None:
+        execute = client.execute_command
+
+        async def retrying(*args: Any, **options: Any) -> Any:
+            for attempt in range(RETRIES):
+                try:
+                    return await execute(*args, **options)
+                except (ConnectionError, TimeoutError):
+                    await asyncio.sleep(min(0.1 * 2**attempt, 1.0))
+            return await execute(*args, **options)
+
+        client.execute_command = retrying
+
+    _change_client(queue, change)
 
 
 def trim_by_length(queue: ModuleType) -> None:
