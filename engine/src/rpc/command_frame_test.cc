@@ -251,7 +251,7 @@ const std::vector<Fault> kRowFaults{
     {"amend_terms: more than 18", [](CommandFrame& f) { f.mutable_amend_terms(0)->set_stop_price_digits(255); }},
     {"amend_terms: decimal beside", [](CommandFrame& f) { f.set_amend_symbol(1, 1); }},
     {"expected_versions: command_index",
-     [](CommandFrame& f) { f.mutable_expected_versions(1)->set_command_index(12); }},
+     [](CommandFrame& f) { f.mutable_expected_versions(1)->set_command_index(13); }},
     {"expected_versions: command_index", [](CommandFrame& f) { f.mutable_expected_versions(1)->set_command_index(2); }},
     {"neither cancel nor amend", [](CommandFrame& f) { f.mutable_expected_versions(0)->set_command_index(0); }},
     {"neither cancel nor amend", [](CommandFrame& f) { f.mutable_expected_versions(1)->set_command_index(5); }},
