@@ -27,7 +27,7 @@ struct Options {
   // Directory of snapshots; empty: none are taken or looked for.
   std::string data_dir = ".ordergate/engine";
   // Commands between snapshots; 0: only at the end.
-  std::uint64_t snapshot_every = 1'000'000;
+  std::uint64_t snapshot_every = 500'000;
   log::Level log_level = log::Level::kInfo;
   // End (SIGTERM) when the process that started this one ends.
   bool die_with_parent = false;
