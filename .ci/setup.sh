@@ -90,7 +90,7 @@ python() {
 }
 
 grpcurl() {
-  command -v grpcurl >/dev/null && return
+  type -P grpcurl >/dev/null && return  # a program, not this function
   [ -x "$TOOLS/bin/grpcurl" ] && return
   command -v go >/dev/null || { say "no Go, so no grpcurl: the tests with it will be skipped"; return; }
   say "building grpcurl $GRPCURL_VERSION"

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from gateway.database import DatabaseUnavailable
 from gateway.redis_client import command, open_commands
-from gateway.relay_feed import CommandFeed, LogBroken, read_log_state
+from gateway.relay_archive import Archive
+from gateway.relay_feed import read_log_state
+from gateway.relay_replay import LogBroken, Replay
 from gateway.settings import Settings
 from gateway.streams import ZERO, Keys
 
@@ -32,50 +35,55 @@ class RecordError(Exception):
     """The log can't be recorded; the message says why."""
 
 
-async def record(redis_url: str, path: Path, shard: int = 0) -> int:
+async def record(redis_url: str, path: Path, shard: int = 0, postgres_dsn: str | None = None) -> int:
     """Writes the log from its beginning to the last frame whose events are published; the number of frames.
 
     Args:
         redis_url: the installation's Redis.
         path: file to write; replaced once all of it is there.
         shard: shard of the log.
+        postgres_dsn: the installation's Postgres, which holds what Redis has trimmed; None: Redis must hold all.
 
     Raises:
-        RecordError: Redis can't be asked, the log's beginning is no longer held, or the log is broken.
+        RecordError: Redis or Postgres can't be asked, the log's beginning is not held, or the log is broken.
         OSError: the file can't be written.
     """
     client = open_commands(Settings(redis_url=redis_url), _TIMEOUT_S)
+    archive = Archive(postgres_dsn or "", shard)
     part = path.with_name(f"{path.name}.part")
     try:
-        await _require_beginning(client, Keys(shard))
-        frames = await _write(client, Keys(shard), part)
+        await _require_beginning(client, Keys(shard), archived=postgres_dsn is not None)
+        frames = await _write(client, archive, Keys(shard), part)
         part.replace(path)
-    except (RedisError, LogBroken, ValueError) as error:
+    except (RedisError, DatabaseUnavailable, LogBroken, ValueError) as error:
         raise RecordError(f"shard {shard} of {redis_url}: {error}") from error
     finally:
         part.unlink(missing_ok=True)
+        await archive.close()
         await client.aclose()
     return frames
 
 
-async def _require_beginning(client: Redis, keys: Keys) -> None:
+async def _require_beginning(client: Redis, keys: Keys, *, archived: bool) -> None:
     if not await command(client, "EXISTS", keys.commands):
         raise LogBroken("there is no log")
     reply = await command(client, "XINFO STREAM", keys.commands)
     found = {name.decode() if isinstance(name, bytes) else name: value for name, value in reply.items()}
     gone = found["entries-added"] - found["length"]
-    if gone:
-        raise LogBroken(f"the first {gone} frames are trimmed, and a replay needs the log from its beginning")
+    if gone and not archived:
+        raise LogBroken(
+            f"the first {gone} frames are trimmed, and a replay needs the log from its beginning: Postgres holds them, "
+            "so give --postgres-dsn"
+        )
 
 
-async def _write(client: Redis, keys: Keys, path: Path) -> int:
+async def _write(client: Redis, archive: Archive, keys: Keys, path: Path) -> int:
     published = (await read_log_state(client, keys)).last_published
-    feed = CommandFeed(client, client, keys, ZERO, published)
+    replay = Replay(client, archive, keys, ZERO, published)
     count = 0
     with path.open("wb") as file:
-        while feed.position < published:
-            for frame in await feed.read(_READ_FRAMES):
-                assert frame.time_ns is not None
+        while frames := await replay.read(_READ_FRAMES):
+            for frame in frames:
                 file.write(_HEADER.pack(frame.id.ms, frame.id.seq, frame.time_ns, len(frame.data)) + frame.data)
                 count += 1
     return count
@@ -89,11 +97,12 @@ def main() -> int:
         "frame whose events are published.",
     )
     parser.add_argument("--redis-url", default=Settings().redis_url, help="default: %(default)s")
+    parser.add_argument("--postgres-dsn", metavar="DSN", help="Postgres, for what Redis has trimmed")
     parser.add_argument("--shard", type=int, default=0, metavar="N", help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write")
     given = parser.parse_args()
     try:
-        frames = asyncio.run(record(given.redis_url, given.out, given.shard))
+        frames = asyncio.run(record(given.redis_url, given.out, given.shard, given.postgres_dsn))
     except (RecordError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

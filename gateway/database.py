@@ -19,6 +19,10 @@ TIMEOUT_S = 2.0
 _CONNECTIONS_MAX = 4
 
 
+FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises when Postgres does not answer. The last: its server ended while a query was being handed over."""
+
+
 class DatabaseUnavailable(Exception):
     """Postgres can't be reached or asked; the message says why."""
 
@@ -54,7 +58,9 @@ class Database:
         try:
             pool = self._pool or await self._open()
             rows: list[Mapping[str, Any]] = await pool.fetch(_statement(query), *args, timeout=timeout_s)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except FAILURES as error:
+            if isinstance(error, asyncpg.InternalClientError):
+                await self.close()  # the connection stays in the state that it was caught in
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
         return rows
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from gateway.database import DatabaseUnavailable
+from gateway.database import FAILURES, DatabaseUnavailable
 from gateway.streams import ZERO, LogId
 
 if TYPE_CHECKING:
@@ -80,6 +80,6 @@ class Archive:
                 )
             asking: Awaitable[Any] = getattr(self._connection, how)(sql, *args)
             return await asking
-        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*FAILURES, ValueError) as error:
             await self.close()
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error

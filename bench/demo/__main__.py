@@ -83,7 +83,7 @@ async def _run(given: argparse.Namespace, target: Target, tape_path: Path, repor
                 await stack.enter_async_context(chaos(target, given.seconds, report))
             results.append(await generated(target, run, accounts, given.seconds, report))
     if given.record:
-        frames = await record(target.facts["redis_url"], given.record)
+        frames = await record(target.facts["redis_url"], given.record, postgres_dsn=target.facts["postgres_dsn"])
         report.step(f"Recorded {frames} frames of commands: ordergate-engine --replay [bold]{given.record}[/]")
     return results
 

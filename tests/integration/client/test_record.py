@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import asyncpg
 import grpc
 import pytest
 import redis
@@ -15,6 +16,7 @@ from bench.record import RecordError, record
 from gateway.client import AckLevel, OrderClient
 from gateway.stack.services import ROOT
 from ordergate.engine.v1 import engine_service_pb2, engine_service_pb2_grpc
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +66,20 @@ def demo(stack: RunningStack, tape: Path, *options: object) -> subprocess.Comple
     return run(words)
 
 
+async def trim(stack: RunningStack, frames: int) -> None:
+    """Leaves the last frame only in Redis, as soon as Postgres holds all of them with their engine times."""
+    connection = await asyncpg.connect(stack.postgres_dsn)
+
+    async def archived() -> bool:
+        return bool(await connection.fetchval("SELECT count(engine_time_ns) FROM command_frames") == frames)
+
+    await until(archived)
+    await connection.close()
+    with redis.Redis.from_url(stack.redis_url) as client:
+        for stream in ("commands", "times"):
+            client.xtrim(f"og:{{0}}:{stream}", maxlen=1, approximate=False)
+
+
 async def test_a_replay_of_the_recorded_log_ends_in_the_live_engines_state(
     stack_factory: Callable[..., RunningStack], engine_binary: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +93,10 @@ async def test_a_replay_of_the_recorded_log_ends_in_the_live_engines_state(
     status = await settled_status(stack.facts["engine"])
     frames = await record(stack.redis_url, path)
     assert frames > 1
+    recorded = path.read_bytes()
+    await trim(stack, frames)
+    assert await record(stack.redis_url, path, postgres_dsn=stack.postgres_dsn) == frames
+    assert path.read_bytes() == recorded
     for _ in range(2):
         found = replay(engine_binary, path)
         assert found["state_hash"] == status.state_hash
