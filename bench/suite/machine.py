@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gateway.stack.find import find_postgres, find_redis
+from gateway.stack.find import Server, find_postgres, find_redis
 
 PACKAGES = ("grpcio", "protobuf", "redis", "hiredis", "asyncpg", "uvloop", "orjson")
 
@@ -27,10 +27,15 @@ def facts() -> dict[str, Any]:
         "load_average": os.getloadavg()[0],
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "redis": str(find_redis()),
-        "postgres": str(find_postgres()),
+        "redis": _name(find_redis()),
+        "postgres": _name(find_postgres()),
         "packages": {name: metadata.version(name) for name in PACKAGES},
     }
+
+
+def _name(server: Server) -> str:
+    """Without its folder, which says nothing to whoever reads the report."""
+    return f"{server.path.name} {'.'.join(map(str, server.version))}"
 
 
 def _git(*arguments: str) -> str | None:
