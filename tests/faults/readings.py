@@ -35,12 +35,10 @@ from tests.faults.replay import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.faults.history import Told
-
-_PAGE = 500
 
 _ORDERS = """SELECT order_id::text, account, client_order_id, symbol, side, status, quantity, limit_price,
 executed_quantity, leaves_quantity, version, last_event_seq FROM order_view"""
@@ -71,8 +69,8 @@ async def read_evidence(places: Places) -> Evidence:
     client = Redis.from_url(places.redis_url)
     try:
         evidence.database = await read_database(connection)
-        frames = await _read_log(client, connection, evidence)
-        published = {log_id: fields[b"f"] async for log_id, fields in _entries(client, Keys(0).events)}
+        held = await read_streams(client)
+        frames = await _read_log(held, connection, evidence)
     finally:
         await client.aclose()
         await connection.close()
@@ -81,8 +79,33 @@ async def read_evidence(places: Places) -> Evidence:
     async with open_engine(places.engine) as channel:
         evidence.engine = await read_engine(channel)
         evidence.book = await read_books(channel, load_instruments(places.instruments, 1))
-    await _replay(places, frames, published, evidence)
+    await _replay(places, frames, held.published, evidence)
     return evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What Redis holds of one shard."""
+
+    commands: dict[LogId, bytes]
+    times: dict[LogId, int]
+    """Engine time of each frame."""
+    published: dict[LogId, bytes]
+    """Event frames."""
+
+
+async def read_streams(client: Redis) -> Streams:
+    """The three streams as they are at one moment: read page by page, what is trimmed meanwhile would look lost."""
+    keys = Keys(0)
+    async with client.pipeline(transaction=True) as pipe:
+        for key in (keys.commands, keys.times, keys.events):
+            pipe.xrange(key)
+        commands, times, events = await pipe.execute()
+    return Streams(
+        {_log_id(raw): fields[b"f"] for raw, fields in commands},
+        {_log_id(raw): int(fields[b"t"]) for raw, fields in times},
+        {_log_id(raw): fields[b"f"] for raw, fields in events},
+    )
 
 
 async def read_database(connection: Any) -> Database:
@@ -118,11 +141,9 @@ def _value(value: Any) -> Any:
     return value if isinstance(value, int | str) else plain(value)
 
 
-async def _read_log(client: Redis, connection: Any, evidence: Evidence) -> list[Frame]:
-    """The whole log, from both of its places."""
-    keys = Keys(0)
-    times = {log_id: int(fields[b"t"]) async for log_id, fields in _entries(client, keys.times)}
-    held = {log_id: fields[b"f"] async for log_id, fields in _entries(client, keys.commands)}
+async def _read_log(streams: Streams, connection: Any, evidence: Evidence) -> list[Frame]:
+    """The whole log, from both of its places; `streams` were read before, since only what is archived is trimmed."""
+    times, held = streams.times, streams.commands
     archived: dict[LogId, tuple[bytes, int | None]] = {}
     for row in await connection.fetch("SELECT ms, seq, payload, engine_time_ns FROM command_frames WHERE shard = 0"):
         archived[LogId(row["ms"], row["seq"])] = (row["payload"], row["engine_time_ns"])
@@ -179,14 +200,6 @@ async def _replay(places: Places, frames: list[Frame], published: dict[LogId, by
     for log_id in given:
         if published and log_id > min(published) and log_id not in published:
             evidence.faults.append(("lost", f"event frame {log_id} was not published"))
-
-
-async def _entries(client: Redis, key: str) -> AsyncIterator[tuple[LogId, dict[bytes, bytes]]]:
-    after = "-"
-    while page := await client.xrange(key, after, "+", _PAGE):
-        for raw, fields in page:
-            yield _log_id(raw), fields
-        after = f"({page[-1][0].decode()}"
 
 
 def _log_id(raw: bytes) -> LogId:
