@@ -1,8 +1,10 @@
 """Dead letters: looking at them, and writing their rows after all.
 
 A letter is replayed by writing all rows of its frame once more: every statement may be repeated, so what is there
-stays. The letter is marked in the same transaction: killed anywhere, it is either open, and can be replayed again, or
-done.
+stays, but for an order that a later command with the same id (a retry) has written meanwhile: the first of the log
+wins. The letter is marked in the same transaction: killed anywhere, it is either open, and can be replayed again, or
+done. The persister's next batch waits for that transaction, so that no event falls between what is read and what is
+written.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 from persistence.batcher import Batch
 from persistence.errors import PersistenceError
 from persistence.frames import read_commands, read_events
-from persistence.rows import Letter, build_rows
+from persistence.rows import COMMAND_INDEX, Letter, build_rows
 from persistence.statements import statement
 from persistence.streams import ZERO, Entry, LogId, Position
 from persistence.told import ToldOrder, told_orders
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from persistence.rows import Rows
 
 _NOWHERE = Position(ZERO, ZERO)
+_IDLE_MAX = "5s"
+"""The persister waits for a replay: one that is stopped halfway is ended, and changes nothing."""
 
 
 class NoSuchLetter(PersistenceError):
@@ -99,6 +103,8 @@ class _Replay:
 
     async def run(self) -> list[Outcome]:
         async with self._connection.transaction():
+            await self._connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_MAX}'")
+            await self._connection.execute(statement("letters", "hold_batches"), self._frame[0])
             letters = await self._connection.fetch(statement("letters", "open_letters_of"), *self._frame)
             raw = await self._connection.fetchval(statement("letters", "payload"), *self._frame)
             if raw is None:
@@ -117,8 +123,17 @@ class _Replay:
         malformed, rows.letters = [Letter(*row) for row in rows.letters], []
         refused = [*malformed, *await self._writer.repeat(batch, rows)]
         if commands:
+            await self._retake(rows, {letter.place for letter in refused})
             await self._restore(rows)
         return refused
+
+    async def _retake(self, rows: Rows, refused: set[int | None]) -> None:
+        """Writes the orders anew whose rows stem from a later command with their id."""
+        shard, _, ms, seq = self._frame
+        for table in ("orders", "full_orders"):
+            written = {row[0]: row for row in getattr(rows, table) if row[COMMAND_INDEX] not in refused}
+            found = await self._connection.fetch(statement("letters", "usurped_orders"), shard, list(written), ms, seq)
+            await self._writer.store(table, [written[bytes(row["order_id"])] for row in found])
 
     async def _restore(self, rows: Rows) -> None:
         """Gives the frame's orders that no event has reached the state that their owners were told."""

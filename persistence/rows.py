@@ -33,6 +33,8 @@ QUEUED = 1
 REJECTED = 7
 _QUANTITY, _LIMIT_PRICE, _COMMAND_MS, _COMMAND_SEQ, _COMMAND_INDEX = 7, 8, 9, 10, 11
 """Places in the terms of an order."""
+COMMAND_INDEX = 1 + _COMMAND_INDEX
+"""Place of the command's index in a row of `orders` and `full_orders`."""
 _NO_MORE: Row = (0, 0, 0, 0, "", "", "", False)
 """What an order without a row in CommandFrame.terms has: trigger price, visible part, end, and so on."""
 

@@ -9,7 +9,7 @@ from persistence.errors import OffsetMoved
 from persistence.frames import read_events, split_ids
 from persistence.operations import NO_REQUEST, REQUEST, requests_of
 from persistence.outages import is_poison
-from persistence.rows import Letter, Row, Rows, new_order_key
+from persistence.rows import COMMAND_INDEX, Letter, Row, Rows, new_order_key
 from persistence.statements import statement
 from persistence.streams import Entry, LogId
 
@@ -204,7 +204,7 @@ def _letter(table: str, row: Row, batch: Batch, error: Exception) -> Letter:
     """Where the row came from; see the stages for the places of ids in a row."""
     text = f"{table}: {type(error).__name__}: {error}"
     if table in {"orders", "full_orders"}:
-        return _found(batch.commands, "commands", LogId(row[10], row[11]), row[12], text)
+        return _found(batch.commands, "commands", LogId(row[10], row[11]), row[COMMAND_INDEX], text)
     if table in {"frames", "letters"}:
         stream, offset = (row[0], 1) if table == "letters" else ("commands", 0)
         return Letter(stream, row[offset], row[offset + 1], None, None, text)

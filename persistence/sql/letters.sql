@@ -39,6 +39,17 @@ SELECT coalesce(
 -- Their rows are written in the same transaction.
 UPDATE dead_letters SET replayed_at = now() WHERE id = ANY ($1::bigint[]);
 
+-- name: hold_batches
+-- No batch of the shard is written until the end of the transaction: it moves this row before anything else. What is
+-- read of orders and their events from here on stays the whole of it.
+SELECT shard FROM persister_offsets WHERE shard = $1::smallint FOR UPDATE;
+
+-- name: usurped_orders
+-- Rows that a later command with the same id wrote, since the first one's was refused. The first of the log wins.
+DELETE FROM orders
+WHERE order_id = ANY ($2::uuid[]) AND shard = $1::smallint AND (command_ms, command_seq) > ($3::bigint, $4::bigint)
+RETURNING order_id;
+
 -- name: told_orders
 -- Orders of one command frame that were written without any event.
 SELECT o.order_id, o.account, o.client_order_id, o.symbol, o.time_in_force, i.price_increment, i.lot_size

@@ -12,7 +12,7 @@ from tests.faults.readings import read_streams
 
 ENTRIES = 20_000
 STEP = 1_000
-"""Entries that go at a time, as in a round of the janitor; more than a page of 500, which is how they were read once."""
+"""Entries that go at a time, as in a round of the janitor: more than a page of 500, by which they once were read."""
 
 
 async def _fill(client: redis.asyncio.Redis, keys: Keys) -> None:

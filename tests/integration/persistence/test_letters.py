@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from persistence.letters_command import letters_command
+from persistence.statements import statement
 from persistence.streams import ZERO, Entry, LogId
 from tests.integration.persistence.conftest import stop
 from tests.unit.persistence.frames import (
     ACCEPTED,
     CANCELED,
     CANCELED_STATUS,
+    COMMAND_REJECTED,
+    DUPLICATE,
     FILL,
     OPEN,
     PARTIAL,
@@ -106,6 +110,45 @@ async def test_an_order_that_was_refused_gets_the_state_that_its_owner_was_told(
     assert await database.fetch(BOB) == [expected]
     assert (await letters("list"))[1] == "0 open, 1 replayed\n"
     assert "replayed" in (await letters("list", "--replayed"))[1].lower()
+
+
+@pytest.mark.parametrize("kind", [DUPLICATE, COMMAND_REJECTED])
+async def test_an_order_that_was_refused_wins_over_later_commands_with_its_id(
+    sidecar: Sidecar, log: Log, database: Database, letters: Letters, kind: int
+) -> None:
+    """Its owner sent it again, in the same words or in others, and that was written."""
+    expected = await refuse_bob(sidecar, log, database)
+    await database.execute("ALTER TABLE orders DROP CONSTRAINT no_bob")
+    again, told = Commands(), Events()
+    key = again.new("bob", "bob-1", quantity=10 if kind == DUPLICATE else 99, price=1000)
+    told.add(kind, "bob", key, 4, status=CANCELED_STATUS, leaves=0, executed=4, version=3)
+    told.told()
+    log.commands(again.entry(3))
+    log.events(told.entry(3))
+    process = sidecar.start()
+    await database.until_persisted(LogId(3, 0), LogId(3, 0))
+    stop(process)
+    assert (await database.fetch(BOB))[0]["command_ms"] == 3
+    assert (await letters("replay", "--all"))[0] == 0
+    assert await database.fetch(BOB) == [expected]
+
+
+async def test_a_batch_waits_for_a_replay(sidecar: Sidecar, log: Log, database: Database, postgres_dsn: str) -> None:
+    """Between reading what an order's owner was told and writing it, no further event may come."""
+    process = sidecar.start()
+    log.commands(Commands().entry(1))
+    await database.until_persisted(LogId(1, 0), ZERO)
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(statement("letters", "hold_batches"), 0)
+            log.commands(Commands().entry(2))
+            await asyncio.sleep(1.5)
+            assert await database.value("SELECT commands_ms FROM persister_offsets") == 1
+    finally:
+        await connection.close()
+    await database.until_persisted(LogId(2, 0), ZERO)
+    stop(process)
 
 
 async def test_an_event_that_was_refused_is_written_after_all(
