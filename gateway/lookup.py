@@ -68,7 +68,7 @@ class OrderLookup:
 
     1. the tail of the events, that is what Postgres does not hold yet: the order as the engine last told it;
     2. the status cache, which has final orders only, so that it can't be stale;
-    3. Postgres;
+    3. Postgres: the order's row, or where that was refused, its dead letter and the archive of events;
     4. the tail of the commands: the order is queued, and no event or row tells more. It comes after Postgres, because
        a command in the tail may be a repeat of an order that is there already.
 
@@ -162,6 +162,10 @@ class OrderLookup:
     async def _from_database(self, account: str, key: bytes, queued: order_pb2.Order | None) -> Found | None:
         try:
             row = await self._database.order_row(key)
+            if row is None or row["last_event_seq"] == 0:
+                refused = await self._from_letters(account, key)
+                if refused is not None:
+                    return Found(refused, pb.ORDER_SOURCE_DATABASE)
         except DatabaseUnavailable as error:
             if queued is None:
                 log.warning("Postgres can't be asked", error=str(error))
@@ -172,6 +176,23 @@ class OrderLookup:
             await self._cache(row["shard"], order)
             return Found(order, pb.ORDER_SOURCE_DATABASE)
         return Found(queued, pb.ORDER_SOURCE_QUEUE) if queued is not None else None
+
+    async def _from_letters(self, account: str, key: bytes) -> order_pb2.Order | None:
+        """An order whose row Postgres refused: as its owner was told last, or queued."""
+        order_id = key_text(key)
+        rows = await self._database.rows("refused_order", key, order_id.encode(), account)
+        if not rows:
+            return None
+        try:
+            if rows[0]["events"] is not None:
+                told = order_events_service_pb2.FollowResponse.FromString(rows[0]["events"]).events
+                return next((event.order for event in reversed(told) if event.order.order_id == order_id), None)
+            frame = read_command_frame(rows[0]["payload"])
+            orders = (queued_order(frame, index, account, self._instruments) for index in find_keys(frame.keys, key))
+            return next((order for order in orders if order is not None), None)
+        except (DecodeError, FrameError) as error:
+            log.exception("dead letter can't be read", order_id=order_id)
+            raise Internal("what the database holds of the order can't be read") from error
 
     async def _without_redis(self, account: str, key: bytes, cause: Exception) -> Found | None:
         try:

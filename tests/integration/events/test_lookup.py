@@ -14,7 +14,7 @@ from gateway.ids import key_text, order_key
 from gateway.instruments import load_instruments
 from gateway.lookup import OrderLookup
 from gateway.stack.services import ROOT
-from gateway.streams import Keys
+from gateway.streams import Keys, LogId
 from ordergate.v1 import event_pb2, failure_pb2, order_pb2
 from ordergate.v1 import order_query_service_pb2 as pb
 from persistence.migrate import load_migrations, migrate
@@ -25,7 +25,7 @@ from .conftest import running_hub
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .conftest import Shard
+    from .conftest import Archive, Shard
 
 pytestmark = pytest.mark.integration
 
@@ -134,6 +134,33 @@ async def test_a_repeated_command_does_not_make_an_old_order_queued_again(settin
     assert await setting.lookup.get("a", KEY) == (setting.order(FILLED, 5), DATABASE)
     await setting.shard.publish(Told("a", "1", DUPLICATE, status=FILLED, executed=5))
     assert await setting.lookup.get("a", KEY) == (setting.order(FILLED, 5), QUEUE)
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+async def test_an_order_whose_row_was_refused_is_found_as_it_was_told(
+    setting: Setting, archive: Archive, repeated: bool
+) -> None:
+    """Until its dead letter is replayed; also if a repeat of its command has a row, which no event reaches."""
+    await setting.queue(("b", "0"), ("a", "1"))
+    ((raw, fields),) = await setting.shard.redis.xrange(setting.shard.keys.commands)
+    setting.shard.last = LogId.parse(raw)._replace(seq=0)
+    columns = "shard, stream, ms, seq, index, payload, error"
+    letter = f"INSERT INTO dead_letters ({columns}) VALUES (0, 'commands', $1, 0, 1, $2, '')"
+    await setting.connection.execute(letter, LogId.parse(raw).ms, fields[b"f"])
+    await setting.shard.redis.hset(Keys(0).persisted, mapping={"commands": raw, "events": raw})
+    await setting.shard.redis.delete(setting.shard.keys.commands)
+    if repeated:
+        await setting.store(last_event_seq=0, version=0, status=order_pb2.ORDER_STATUS_QUEUED)
+    found = await setting.lookup.get("a", KEY)
+    assert found is not None
+    assert (found.order.status, found.source) == (order_pb2.ORDER_STATUS_QUEUED, DATABASE)
+    assert await setting.lookup.get("b", KEY) is None, "another's order is not found"
+    await setting.shard.publish(Told("b", "0"), Told("a", "1"))
+    await setting.shard.publish(Told("a", "2"), Told("a", "1", FILL, executed=5), Told("b", "0", FILL, executed=5))
+    await setting.shard.publish(Told("a", "3"))
+    await archive.store(setting.shard)
+    expected = setting.order(executed=5, seq=3)
+    assert await setting.lookup.get("a", KEY) == (expected, DATABASE)
 
 
 async def test_only_a_final_order_from_postgres_is_put_into_the_cache(setting: Setting) -> None:
