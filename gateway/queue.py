@@ -17,6 +17,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway import errors
+from gateway.plain import PlainCommands
 from gateway.rows import CANCEL_ORDER, MASS_CANCEL, SET_TRADING_STATE
 from gateway.streams import FIELD_COUNT, FIELD_FRAME, ZERO, Keys, LogId
 from gateway.wire import command_frame, now_ns
@@ -202,12 +203,12 @@ class CommandQueue:
         return batch
 
     async def _flush(self, batch: list[Submission]) -> None:
-        commands = batch[0].commands if len(batch) == 1 else [c for s in batch for c in s.commands]
+        count = sum(len(submission.commands) for submission in batch)
         queued_ns = now_ns()
-        frame = command_frame(commands, queued_ns, self._origin)
+        frame = _frame([submission.commands for submission in batch], queued_ns, self._origin)
         self._in_flight = asyncio.get_running_loop().create_future()
         try:
-            place = await self._append(frame, len(commands))
+            place = await self._append(frame, count)
         except errors.OrdergateError as error:
             self.healthy = False
             for submission in batch:
@@ -218,7 +219,7 @@ class CommandQueue:
             self.healthy = True
             self.last = place
             self.appends += 1
-            self.commands_stored += len(commands)
+            self.commands_stored += count
             first = 0
             for submission in batch:
                 submission.stored(place, first, queued_ns)
@@ -287,6 +288,14 @@ class CommandQueue:
         self._room.set()
         for submission in waiting:
             submission.refused(error)
+
+
+def _frame(messages: Sequence[Sequence[Prepared]], queued_ns: int, origin: str) -> bytes:
+    """Payload of one entry with the commands of all messages."""
+    plain = [commands for commands in messages if isinstance(commands, PlainCommands)]
+    if len(plain) == len(messages):
+        return PlainCommands.frame(plain, queued_ns, origin.encode())
+    return command_frame([command for commands in messages for command in commands], queued_ns, origin)
 
 
 def _refusal(error: ResponseError) -> errors.OrdergateError:

@@ -1,6 +1,6 @@
 """OrderEntryService.Session: frames of commands up, acks and events down, on one stream.
 
-    _read → _take → CommandQueue → _Message.stored → outbox ─┐
+    _read → _take → CommandQueue → Message.stored → outbox ─┐
                                              EventFeed ──────┼→ _write
                                   heartbeat, GoAway ─────────┘
 
@@ -18,6 +18,7 @@ import structlog
 
 from gateway import errors, outcome
 from gateway.levels import LevelAcks
+from gateway.message import Message
 from gateway.opening import HEARTBEAT_S, first_message, heartbeat_interval, in_parts, session_name
 from gateway.rpc import internal, parse
 from gateway.start import parse_start
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.auth import Principal
     from gateway.disconnect import Seat
     from gateway.feed import EventFeed
+    from gateway.plain import PlainReader
     from gateway.rpc import Context
     from gateway.streams import LogId
     from gateway.wire import Prepared
@@ -49,34 +51,6 @@ _QUEUED = command_pb2.ACK_LEVEL_QUEUED
 _ACKS = 1
 
 
-class _Message:
-    """The commands of one message for one shard, on their way through the queue."""
-
-    __slots__ = ("commands", "session", "trailer", "uniform")
-
-    def __init__(self, session: Session, commands: Sequence[Prepared]) -> None:
-        self.session = session
-        self.commands = commands
-        self.uniform = all(c.level == _QUEUED and c.order_id for c in commands)
-        self.trailer: list[bytes] = []
-        """Acks of later commands that were refused at once: they wait, so that acks keep the commands' order."""
-
-    def stored(self, place: LogId, first: int, queued_ns: int) -> None:
-        """See `gateway.queue.Submission`."""
-        shard = self.commands[0].shard
-        if self.uniform:
-            self.session.emit(queued_acks(self.commands, f"{shard}:{place}:".encode(), first, queued_ns))
-        else:
-            self.session.emit_levels(self.commands, place, first, queued_ns)
-        self.session.settle(self)
-
-    def refused(self, error: errors.OrdergateError) -> None:
-        """See `gateway.queue.Submission`."""
-        for command in self.commands:
-            self.session.emit_ack(outcome.refused_ack(command, error))
-        self.session.settle(self)
-
-
 class Session:
     """One stream of one client."""
 
@@ -93,7 +67,7 @@ class Session:
         self._settled = asyncio.Event()
         self._settled.set()
         self._outstanding = 0
-        self._last: _Message | None = None
+        self._last: Message | None = None
         self._closing = False
         self._feed: EventFeed | None = None
         self._feed_task: asyncio.Task[None] | None = None
@@ -101,6 +75,7 @@ class Session:
         self._default_level: int = _QUEUED
         self._heartbeat_s = HEARTBEAT_S[1]
         self._seat: Seat | None = None
+        self._plain: PlainReader | None = None
         self._opened_at = time.time()
         self._written_at = time.monotonic()
 
@@ -161,6 +136,8 @@ class Session:
             cursors = self._feed.cursors()
         if name:
             self._seat = self._worker.named.enter(name, self._principal.accounts, grace_s)
+        elif self._default_level == _QUEUED:
+            self._plain = self._worker.plain.reader(self._principal.accounts)
         self.emit(self._welcome(cursors).SerializeToString())
         for part in in_parts(orders):
             self.emit(pb.SessionResponse(orders=part).SerializeToString())
@@ -236,8 +213,8 @@ class Session:
                 raw = await read()
                 if not isinstance(raw, bytes):
                     break
-                message = parse(pb.SessionRequest, raw)
-                self._take(message)
+                if not self._take_plain(raw):
+                    self._take(parse(pb.SessionRequest, raw))
                 for queue in queues:
                     await queue.room()
                 if not outbox_low.is_set():
@@ -249,6 +226,23 @@ class Session:
         except Exception as error:  # noqa: BLE001 - a defect ends this stream in band, and no other
             self.go_away(internal(error, "Session").failure())
         self._ended.set()
+
+    def _take_plain(self, raw: bytes) -> bool:
+        """Takes a message of plain commands; False if it is none, or there is no way to tell."""
+        if self._plain is None or self._closing:
+            return False
+        received_ns = now_ns()
+
+        def prepared() -> list[Prepared]:
+            prepare, principal = self._worker.validator.prepare, self._principal
+            return [prepare(c, principal, received_ns, _QUEUED) for c in parse(pb.SessionRequest, raw).commands]
+
+        most = self._worker.settings.max_commands_per_message
+        commands = self._plain.read(raw, most, received_ns, prepared)
+        if commands is None:
+            return False
+        self._hand_over(0, commands)
+        return True
 
     def _take(self, message: pb.SessionRequest, *, first: bool = False) -> None:
         if message.HasField("hello") and not first:
@@ -291,11 +285,14 @@ class Session:
         queues = self._worker.queues
         by_shard = {commands[0].shard: commands} if len(queues) == 1 else _by_shard(commands)
         for shard, part in by_shard.items():
-            message = _Message(self, part)
-            self._outstanding += 1
-            self._settled.clear()
-            self._last = message
-            queues[shard].submit(message)
+            self._hand_over(shard, part)
+
+    def _hand_over(self, shard: int, commands: Sequence[Prepared]) -> None:
+        message = Message(self, commands)
+        self._outstanding += 1
+        self._settled.clear()
+        self._last = message
+        self._worker.queues[shard].submit(message)
 
     def _emit_refused(self, acks: list[bytes]) -> None:
         if not acks:
@@ -308,7 +305,7 @@ class Session:
 
     # -- down -----------------------------------------------------------------------------------------------------
 
-    def settle(self, message: _Message) -> None:
+    def settle(self, message: Message) -> None:
         """The queue has answered for a message."""
         for ack in message.trailer:
             self.emit(ack)

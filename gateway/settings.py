@@ -109,6 +109,8 @@ class Settings:
     """Life of the relay's lease; another takes over after it."""
     metrics_listen: str = ""
     """Address for Prometheus, host:port, without authentication; empty: none. One for all workers and relays."""
+    native: str = ""
+    """Library that reads plain commands; empty: where the build puts it, if it is there; off: all is read in Python."""
     log_level: str = "info"
     """debug, info, warning or error."""
 

@@ -21,6 +21,7 @@ from gateway.history import AccountHistory
 from gateway.hub import Hub
 from gateway.instruments import load_instruments
 from gateway.lookup import OrderLookup
+from gateway.plain import Plain
 from gateway.query import OrderQueries
 from gateway.queue import CommandQueue
 from gateway.readiness import SERVICES, Readiness
@@ -60,6 +61,7 @@ class Worker:
         self.durable = durable
         self.instruments = load_instruments(settings.instruments, settings.shards)
         self.validator = Validator(self.instruments, settings.shards)
+        self.plain = Plain(self.instruments, settings.native)
         self.authenticator = Authenticator(
             read_secret(settings.token_secret_file), issuer=settings.token_issuer, audience=settings.token_audience
         )

@@ -13,7 +13,7 @@ import asyncpg
 
 from gateway.stack.account import lodge
 from gateway.stack.home import Home, short_folder
-from gateway.stack.process import Process, Program, StackError
+from gateway.stack.process import BEHIND, Process, Program, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,7 @@ class PrivatePostgres:
             prepare=self._prepare,
             leaving=lambda: self._status() == "stopping",
             stop_signal=SIGINT,
+            nice=BEHIND,
         )
         self.process = Process(self.program)
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.stack.process import Program, StackError
+from gateway.stack.process import BEHIND, Program, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ def engine_program(binary: Path, path: Path, instruments: Path, data: Path, log:
 def persister_program(log: Path, settings: Mapping[str, str]) -> Program:
     """The persister, configured through its environment alone; ready once its schema is there and it works."""
     argv, env = [sys.executable, "-m", "persistence"], environment(settings)
-    return Program("persister", argv, log, lambda: _runs([*argv, "--check"], env).returncode == 0, env=env)
+    return Program("persister", argv, log, lambda: _runs([*argv, "--check"], env).returncode == 0, env=env, nice=BEHIND)
 
 
 def gateway_program(log: Path, settings: Mapping[str, str], service: str) -> Program:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,22 @@ def test_a_program_that_is_not_there_is_named(tmp_path):
     process = Process(Program("child", ["/no/such/program"], tmp_path / "log", lambda: False))
     with pytest.raises(StackError, match=r"child .*/no/such/program"):
         start(process)
+
+
+def test_a_program_that_stands_back_has_its_niceness_with_its_children_and_its_session(tmp_path):
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    said = tmp_path / "niceness"
+    process = Process(
+        program(tmp_path, f"sleep 0.1; sh -c nice > {said}.part; mv {said}.part {said}; sleep 60", nice=7)
+    )
+    process.program = replace(process.program, ready=said.exists)
+    start(process)
+    assert int(said.read_text()) == 7
+    group = Path(f"/proc/{process.pid}/autogroup")
+    if group.exists():  # the kernel groups by session
+        assert group.read_text().split("nice ")[1].strip() == "7"
+    process.stop()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_readiness_waits_for_the_probe(tmp_path):
