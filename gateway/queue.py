@@ -34,6 +34,8 @@ _log = structlog.get_logger(__name__)
 TAKES_RISK_OFF = frozenset({CANCEL_ORDER, MASS_CANCEL, SET_TRADING_STATE})
 """Kinds of commands that a full queue still takes while its reserve lasts: a market must be stoppable."""
 _RETRY_AFTER_S = 0.5
+_BRAKE_MAX_S = 0.5
+"""Longest pause after one append."""
 _SETTLE_PAUSE_S = 0.1
 _SETTLE_PAUSE_MAX_S = 1.0
 
@@ -80,6 +82,8 @@ class CommandQueue:
         """Why new commands are refused with QUEUE_FULL; "" if they are taken."""
         self.reserved = False
         """While full, commands that only take risk off are taken all the same."""
+        self.brake_s = 0.0
+        """Pause after an append for each of its commands: a queue that fills up is filled more slowly."""
         self.healthy = True
         """False after an append failed, until one succeeds or the connection is found to work."""
         self.commands_stored = 0
@@ -180,7 +184,9 @@ class CommandQueue:
                 if self._linger_s and not self._stopping:
                     await asyncio.sleep(self._linger_s)
                 while self._waiting:
-                    await self._flush(self._take())
+                    count = await self._flush(self._take())
+                    if self.brake_s and not self._stopping:
+                        await asyncio.sleep(min(count * self.brake_s, _BRAKE_MAX_S))
                 self._wake.clear()
                 self._idle.set()
         finally:
@@ -202,7 +208,8 @@ class CommandQueue:
             self._room.set()
         return batch
 
-    async def _flush(self, batch: list[Submission]) -> None:
+    async def _flush(self, batch: list[Submission]) -> int:
+        """Appends what was taken, and tells how many commands that are."""
         count = sum(len(submission.commands) for submission in batch)
         queued_ns = now_ns()
         frame = _frame([submission.commands for submission in batch], queued_ns, self._origin)
@@ -227,6 +234,7 @@ class CommandQueue:
         finally:
             self._in_flight.set_result(None)
             self._in_flight = None
+        return count
 
     async def _append(self, frame: bytes, count: int) -> LogId:
         """Stores one frame.

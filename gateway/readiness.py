@@ -25,6 +25,11 @@ _log = structlog.get_logger(__name__)
 PERIOD_S = 0.25
 """A change is told within this time and the answer of Redis."""
 
+BRAKE_FROM = 0.7
+"""Part of the queue's memory limit from which on commands are taken more slowly."""
+BRAKE_MAX_S = 0.001
+"""Pause for each command where the limit is reached."""
+
 ENTRY = "ordergate.v1.OrderEntryService"
 EVENTS = "ordergate.v1.OrderEventsService"
 QUERY = "ordergate.v1.OrderQueryService"
@@ -109,6 +114,7 @@ class Readiness:
         reserved = not _evicts(policy) and self.memory_permille < (self._limit + 1000) // 2
         for queue in self._queues:
             queue.full, queue.reserved = full, reserved
+            queue.brake_s = brake_s(self.memory_permille, self._limit)
 
     def _tell(self) -> None:
         way = self.queue_ok and self.relay_ok and self.engine_ok
@@ -117,6 +123,20 @@ class Readiness:
             self._health.set(service, self.queue_ok)
         for service in (ENTRY, EVENTS):
             self._health.set(service, way)
+
+
+def brake_s(used: int, limit: int) -> float:
+    """Pause for each command, in seconds: none below `BRAKE_FROM` of the limit, then more and more up to `BRAKE_MAX_S`.
+
+    Clients that send as fast as they are answered come to rest at the speed with which the backlog is written, and are
+    not refused.
+
+    Args:
+        used: memory in use, in thousandths.
+        limit: where commands are refused.
+    """
+    begin = BRAKE_FROM * limit
+    return BRAKE_MAX_S * min(1.0, max(0.0, (used - begin) / (limit - begin)))
 
 
 def _evicts(policy: str) -> bool:

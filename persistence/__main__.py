@@ -24,7 +24,7 @@ _HELP = {
     "postgres_dsn": "Postgres to write to: postgresql://user@host/database (14 or newer, no transaction pooling)",
     "instruments": "instrument file, the same as the gateway's",
     "shards": "shards of the installation, fixed at installation",
-    "batch_rows": "commit once this many rows (commands and events) wait, together with all others that wait",
+    "batch_rows": "commit once this many commands wait, or twice as many events, together with all else that waits",
     "batch_linger_ms": "commit at the latest when a row has waited this long",
     "batch_rows_max": "most rows in one transaction",
     "copy_rows_min": "from this many rows of a table on, COPY instead of arrays as parameters",

@@ -1,8 +1,9 @@
 """What goes into the next batch, and when. Pure: time comes in as a number, nothing is awaited.
 
-A batch is due once `rows_min` rows wait or the oldest has waited `linger_s`; it then takes all that waits, up to
-`rows_max`. Commands and events are merged in the order of their ids, so that an order and its events mostly meet in
-one batch; an event frame waits until its command frame is in the batch or was in an earlier one.
+A batch is due once `commands_min` commands wait, or twice as many events, or the oldest has waited `linger_s`; it then
+takes all that waits, up to `rows_max` rows. Commands and events are merged in the order of their ids, so that an order
+and its events mostly meet in one batch; an event frame waits until its command frame is in the batch or was in an
+earlier one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ COMMANDS_SHARE = 4
 """While commands wait, events get at most 1 - 1/4 of a batch: after an outage of the engine its flood of old events
 must not keep new orders out. Events are usually 60 % of the rows, so that the limit does not part orders and events."""
 
+EVENTS_PER_COMMAND = 2
+"""So many events, rounded up, has a command on the average; with more than that the events make a batch due."""
+
 
 class Batch(NamedTuple):
     """What one transaction writes."""
@@ -34,8 +38,8 @@ class Batch(NamedTuple):
 class Batcher:
     """Queue of entries of one shard between reader and writer."""
 
-    def __init__(self, position: Position, rows_min: int, linger_s: float, rows_max: int) -> None:
-        self._rows_min = rows_min
+    def __init__(self, position: Position, commands_min: int, linger_s: float, rows_max: int) -> None:
+        self._commands_min = commands_min
         self._linger_s = linger_s
         self._rows_max = rows_max
         self._position = position
@@ -82,7 +86,7 @@ class Batcher:
         """Seconds until a batch is due, 0 if it is; None if nothing can be taken."""
         if not self.takeable:
             return None
-        if sum(self._rows) >= self._rows_min:
+        if max(self._rows[0], self._rows[1] // EVENTS_PER_COMMAND) >= self._commands_min:
             return 0.0
         since = self._since if self._since is not None else now
         return max(0.0, since + self._linger_s - now)

@@ -32,6 +32,7 @@ FOREIGN = frozenset(
         "LISTEN",
         "MAX_COMMANDS_PER_MESSAGE",
         "MAX_MESSAGE_BYTES",
+        "NATIVE",
         "QUEUE_MEMORY_PERMILLE",
         "RELAY",
         "RELAY_CHANNELS",
@@ -64,7 +65,7 @@ class Settings:
     shards: int = 1
     """Shards of the installation, fixed at installation."""
     batch_rows: int = 50
-    """Commit once this many rows (commands and events) wait; the batch then takes all that waits."""
+    """Commit once this many commands wait, or twice as many events; the batch then takes all that waits."""
     batch_linger_ms: int = 1000
     """Commit at the latest when a row has waited this long."""
     batch_rows_max: int = 10_000

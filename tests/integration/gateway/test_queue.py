@@ -15,6 +15,7 @@ import redis.asyncio
 from gateway import errors
 from gateway.ids import key_text, order_key
 from gateway.queue import CommandQueue
+from gateway.readiness import brake_s
 from gateway.redis_client import open_producer
 from gateway.rows import CANCEL_ORDER, NEW_ORDER
 from gateway.settings import Settings
@@ -222,6 +223,33 @@ async def test_the_reserve_of_a_full_queue_is_for_what_takes_risk_off(make_queue
     late = Told([cancel])
     queue.submit(late)
     assert isinstance(late.errors[0], errors.QueueFull)
+
+
+async def test_a_queue_that_fills_up_takes_commands_more_slowly(make_queue: Callable[..., CommandQueue]) -> None:
+    """And answers each as soon as it is stored, the pause comes after."""
+    queue = make_queue(flush_commands_max=2)
+    queue.brake_s = 0.05
+    loop = asyncio.get_running_loop()
+    told = [submission(10 * n, 2) for n in range(3)]
+    began = loop.time()
+    for one in told:
+        queue.submit(one)
+    await told[0].done.wait()
+    first = loop.time() - began
+    await told[2].done.wait()
+    last = loop.time() - began
+    assert first < 0.1 <= 2 * 2 * queue.brake_s <= last
+    queue.stop()
+    began = loop.time()
+    await queue.idle()
+    assert loop.time() - began < 2 * queue.brake_s + 0.05
+
+
+@pytest.mark.parametrize(
+    ("used", "pause_ms"), [(0, 0.0), (594, 0.0), (595, 0.0), (680, 1 / 3), (765, 2 / 3), (850, 1.0), (990, 1.0)]
+)
+def test_the_brake_begins_at_seven_tenths_of_the_limit(used: int, pause_ms: float) -> None:
+    assert brake_s(used, 850) == pytest.approx(pause_ms / 1000, abs=1e-6)
 
 
 async def test_settled_waits_for_the_append_that_is_under_way(make_queue: Callable[..., CommandQueue]) -> None:

@@ -18,8 +18,8 @@ def numbers(found: list[Entry]) -> list[int]:
     return [entry.id.ms for entry in found]
 
 
-def batcher(rows_min: int = 50, linger_s: float = 1.0, rows_max: int = 100, position: Position = START) -> Batcher:
-    return Batcher(position, rows_min, linger_s, rows_max)
+def batcher(linger_s: float = 1.0, rows_max: int = 100, position: Position = START) -> Batcher:
+    return Batcher(position, 50, linger_s, rows_max)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,16 @@ def test_due_after_rows_or_linger_whichever_is_first(rows: int, waited_s: float,
     queue = batcher()
     queue.add(entries(1, rows=rows), [], now=100.0)
     assert queue.due_in(100.0 + waited_s) == pytest.approx(due_in)
+
+
+@pytest.mark.parametrize(
+    ("commands", "events", "due"),
+    [(49, 98, False), (50, 0, True), (49, 99, False), (49, 100, True), (1, 99, False), (1, 100, True), (30, 50, False)],
+)
+def test_an_order_counts_once_and_not_with_its_events_again(commands: int, events: int, due: bool) -> None:
+    queue = batcher()
+    queue.add(entries(1, rows=commands), entries(1, rows=events) if events else [], now=0.0)
+    assert queue.due_in(0.0) == (0.0 if due else 1.0)
 
 
 def test_linger_counts_from_the_oldest_entry() -> None:
