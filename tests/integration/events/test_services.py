@@ -101,7 +101,8 @@ async def _refusal(call: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
     """Code, reason and metadata of a call that is refused."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await (call.read() if hasattr(call, "read") else call)
-    details = dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    trailers: Any = caught.value.trailing_metadata() or ()
+    details = next(value for key, value in trailers if key == "grpc-status-details-bin")
     info = error_details_pb2.ErrorInfo()
     assert status_pb2.Status.FromString(details).details[0].Unpack(info)
     return caught.value.code(), info.reason, dict(info.metadata)
