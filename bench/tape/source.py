@@ -57,7 +57,7 @@ def fetch(into: Path) -> None:
     requirement.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", into, "-r", requirement]
     command = [*_installer(), *map(str, options)]
-    # Not in the project's folder: uv would take the project's constraints, which have no digests, for some of the tape's.
+    # Not in the project's folder: uv would take the project's constraints, which have no digests, for the tape's.
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tempfile.gettempdir())
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-8:])
