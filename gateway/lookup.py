@@ -141,19 +141,20 @@ class OrderLookup:
         parts = parts_of(frame, (account,))
         if not parts:
             return None
-        order_id = key_text(key)
         try:
-            told = order_events_service_pb2.FollowResponse.FromString(merge_parts(frame, parts)).events
+            return _last_told(merge_parts(frame, parts), key_text(key))
         except DecodeError as error:
             raise FrameError(f"events of frame {place}: {error}") from None
-        return next((event.order for event in reversed(told) if event.order.order_id == order_id), None)
 
     async def _from_commands(self, tail: TailIndex, place: LogId, account: str, key: bytes) -> order_pb2.Order | None:
         entry = await read_one(self._redis, tail.keys.commands, place)
         if entry is None:
             return None
-        frame = read_command_frame(entry.frame)
-        # The first that enters an order: a fence or a conflicting command may stand before it.
+        return self._queued(entry.frame, account, key)
+
+    def _queued(self, raw: bytes, account: str, key: bytes) -> order_pb2.Order | None:
+        """The first command of a frame that enters the order: a fence or a conflicting command may stand before it."""
+        frame = read_command_frame(raw)
         orders = (queued_order(frame, index, account, self._instruments) for index in find_keys(frame.keys, key))
         return next((order for order in orders if order is not None), None)
 
@@ -184,12 +185,8 @@ class OrderLookup:
         if not rows:
             return None
         try:
-            if rows[0]["events"] is not None:
-                told = order_events_service_pb2.FollowResponse.FromString(rows[0]["events"]).events
-                return next((event.order for event in reversed(told) if event.order.order_id == order_id), None)
-            frame = read_command_frame(rows[0]["payload"])
-            orders = (queued_order(frame, index, account, self._instruments) for index in find_keys(frame.keys, key))
-            return next((order for order in orders if order is not None), None)
+            told = rows[0]["events"]
+            return _last_told(told, order_id) if told is not None else self._queued(rows[0]["payload"], account, key)
         except (DecodeError, FrameError) as error:
             log.exception("dead letter can't be read", order_id=order_id)
             raise Internal("what the database holds of the order can't be read") from error
@@ -211,6 +208,16 @@ class OrderLookup:
             await self._redis.set(name, order.SerializeToString(), ex=self._cache_ttl_s)
         except (RedisError, OSError) as error:
             log.warning("status cache can't be written", error=repr(error))
+
+
+def _last_told(raw: bytes, order_id: str) -> order_pb2.Order | None:
+    """The order in the last of some events about it; as clients get them.
+
+    Raises:
+        DecodeError: the bytes are no events.
+    """
+    told = order_events_service_pb2.FollowResponse.FromString(raw).events
+    return next((event.order for event in reversed(told) if event.order.order_id == order_id), None)
 
 
 def _read_cached(raw: bytes | str, account: str) -> order_pb2.Order | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway import outcome
-from gateway.plain import PlainCommands
-from gateway.wire import queued_acks
+from gateway.plain import PlainCommands, acks_of
 from ordergate.v1 import command_pb2
 
 if TYPE_CHECKING:
@@ -23,22 +22,21 @@ _QUEUED = command_pb2.ACK_LEVEL_QUEUED
 class Message:
     """Those for one shard; a `gateway.queue.Submission`."""
 
-    __slots__ = ("commands", "session", "trailer", "uniform")
+    __slots__ = ("commands", "session", "shard", "trailer", "uniform")
 
-    def __init__(self, session: Session, commands: Sequence[Prepared]) -> None:
+    def __init__(self, session: Session, shard: int, commands: Sequence[Prepared]) -> None:
         self.session = session
+        self.shard = shard
         self.commands = commands
-        self.uniform = type(commands) is PlainCommands or all(c.level == _QUEUED and c.order_id for c in commands)
+        self.uniform = isinstance(commands, PlainCommands) or all(c.level == _QUEUED and c.order_id for c in commands)
+        """Each is acknowledged at level QUEUED and about one order."""
         self.trailer: list[bytes] = []
         """Acks of later commands that were refused at once: they wait, so that acks keep the commands' order."""
 
     def stored(self, place: LogId, first: int, queued_ns: int) -> None:
         """See `gateway.queue.Submission`."""
-        if isinstance(self.commands, PlainCommands):
-            self.session.emit(self.commands.acks(f"0:{place}:".encode(), first, queued_ns))
-        elif self.uniform:
-            shard = self.commands[0].shard
-            self.session.emit(queued_acks(self.commands, f"{shard}:{place}:".encode(), first, queued_ns))
+        if self.uniform:
+            self.session.emit(acks_of(self.commands, f"{self.shard}:{place}:".encode(), first, queued_ns))
         else:
             self.session.emit_levels(self.commands, place, first, queued_ns)
         self.session.settle(self)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import structlog
 
-from gateway.wire import Prepared
+from gateway.wire import Prepared, command_frame, queued_acks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -151,6 +151,21 @@ class PlainCommands(Sequence[Prepared]):
         library = messages[0].reader.library
         library.ordergate_frame(handles, received, count, queued_ns, origin, len(origin), ctypes.byref(span))
         return span.copy()
+
+
+def acks_of(commands: Sequence[Prepared], place: bytes, first: int, queued_ns: int) -> bytes:
+    """`gateway.wire.queued_acks`, natively where that is possible."""
+    if isinstance(commands, PlainCommands):
+        return commands.acks(place, first, queued_ns)
+    return queued_acks(commands, place, first, queued_ns)
+
+
+def frame_of(messages: Sequence[Sequence[Prepared]], queued_ns: int, origin: str) -> bytes:
+    """`gateway.wire.command_frame` of the commands of all messages, natively where that is possible."""
+    plain = [commands for commands in messages if isinstance(commands, PlainCommands)]
+    if len(plain) == len(messages):
+        return PlainCommands.frame(plain, queued_ns, origin.encode())
+    return command_frame([command for commands in messages for command in commands], queued_ns, origin)
 
 
 class PlainReader:

@@ -17,10 +17,10 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway import errors
-from gateway.plain import PlainCommands
+from gateway.plain import frame_of
 from gateway.rows import CANCEL_ORDER, MASS_CANCEL, SET_TRADING_STATE
 from gateway.streams import FIELD_COUNT, FIELD_FRAME, ZERO, Keys, LogId
-from gateway.wire import command_frame, now_ns
+from gateway.wire import now_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -212,7 +212,7 @@ class CommandQueue:
         """Appends what was taken, and tells how many commands that are."""
         count = sum(len(submission.commands) for submission in batch)
         queued_ns = now_ns()
-        frame = _frame([submission.commands for submission in batch], queued_ns, self._origin)
+        frame = frame_of([submission.commands for submission in batch], queued_ns, self._origin)
         self._in_flight = asyncio.get_running_loop().create_future()
         try:
             place = await self._append(frame, count)
@@ -296,14 +296,6 @@ class CommandQueue:
         self._room.set()
         for submission in waiting:
             submission.refused(error)
-
-
-def _frame(messages: Sequence[Sequence[Prepared]], queued_ns: int, origin: str) -> bytes:
-    """Payload of one entry with the commands of all messages."""
-    plain = [commands for commands in messages if isinstance(commands, PlainCommands)]
-    if len(plain) == len(messages):
-        return PlainCommands.frame(plain, queued_ns, origin.encode())
-    return command_frame([command for commands in messages for command in commands], queued_ns, origin)
 
 
 def _refusal(error: ResponseError) -> errors.OrdergateError:

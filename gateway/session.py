@@ -288,7 +288,7 @@ class Session:
             self._hand_over(shard, part)
 
     def _hand_over(self, shard: int, commands: Sequence[Prepared]) -> None:
-        message = Message(self, commands)
+        message = Message(self, shard, commands)
         self._outstanding += 1
         self._settled.clear()
         self._last = message

@@ -52,13 +52,11 @@ def fetch(into: Path) -> None:
     Raises:
         TapeError: no installer, no network, or the wheel's digest differs.
     """
-    into = into.absolute()
     requirement = into / "requirement.txt"
     requirement.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", into, "-r", requirement]
     command = [*_installer(), *map(str, options)]
-    # Not in the project's folder: uv would take the project's constraints, which have no digests, for the tape's.
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tempfile.gettempdir())
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-8:])
         raise TapeError(f"the tape's data could not be fetched ({PACKAGE}):\n{last}\nCheck the network, {_HELP}.")
@@ -68,7 +66,7 @@ def _installer() -> list[str]:
     """uv or pip, whichever this machine has."""
     for uv in (".ordergate/tools/bin/uv", "uv"):
         if found := shutil.which(uv):
-            return [str(Path(found).absolute()), "pip", "install", "--quiet", "--python", sys.executable]
+            return [found, "pip", "install", "--quiet", "--python", sys.executable]
     for module in ("uv", "pip"):
         command = [sys.executable, "-m", module]
         if not subprocess.run([*command, "--version"], capture_output=True, check=False).returncode:

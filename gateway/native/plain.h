@@ -37,22 +37,18 @@ struct Instrument {
 
 // What an installation trades.
 class Instruments {
-public:
+ public:
   explicit Instruments(std::vector<Instrument> rows) : rows_(std::move(rows)) {
-    for (std::uint32_t i = 0; i < rows_.size(); ++i)
-      by_symbol_.emplace(rows_[i].symbol, i);
+    for (std::uint32_t i = 0; i < rows_.size(); ++i) by_symbol_.emplace(rows_[i].symbol, i);
   }
-  const Instrument &operator[](std::uint32_t index) const {
-    return rows_[index];
-  }
+  const Instrument& operator[](std::uint32_t index) const { return rows_[index]; }
   // Its index, if there is one.
   std::optional<std::uint32_t> find(std::string_view symbol) const {
     const auto found = by_symbol_.find(symbol);
-    return found == by_symbol_.end() ? std::nullopt
-                                     : std::optional(found->second);
+    return found == by_symbol_.end() ? std::nullopt : std::optional(found->second);
   }
 
-private:
+ private:
   std::vector<Instrument> rows_;
   std::unordered_map<std::string_view, std::uint32_t> by_symbol_;
 };
@@ -63,12 +59,12 @@ using Accounts = std::vector<std::string>;
 // One command.
 struct Command {
   Key key;
-  Key order; // that it is about
+  Key order;  // that it is about
   std::string_view id;
-  std::uint32_t account; // index into Accounts
+  std::uint32_t account;  // index into Accounts
   bool cancels;
   // Of a new order:
-  std::uint32_t symbol; // index into Instruments
+  std::uint32_t symbol;  // index into Instruments
   unsigned char side;
   unsigned char type;
   unsigned char time_in_force;
@@ -79,34 +75,33 @@ struct Command {
 
 // The commands of one message.
 class Batch {
-public:
+ public:
   // Nothing, unless all commands of the SessionRequest are plain, and nothing
   // but at most `most` commands is in it. REQUIRES: `instruments` and
   // `accounts` outlive it.
-  static Batch *read(const Instruments &instruments, const Accounts &accounts,
-                     std::string_view request, std::size_t most);
+  static Batch* read(const Instruments& instruments, const Accounts& accounts, std::string_view request,
+                     std::size_t most);
 
   std::size_t size() const { return commands_.size(); }
 
   // Appends the field `acks` of a SessionResponse for each command, all of
   // level QUEUED. See gateway.wire.queued_acks.
-  void put_acks(std::string &out, std::string_view place, std::uint64_t first,
-                std::uint64_t received_ns, std::uint64_t queued_ns) const;
+  void put_acks(std::string& out, std::string_view place, std::uint64_t first, std::uint64_t received_ns,
+                std::uint64_t queued_ns) const;
 
-private:
+ private:
   friend class FrameWriter;
 
-  Batch(const Instruments &instruments, const Accounts &accounts,
-        std::string_view request)
+  Batch(const Instruments& instruments, const Accounts& accounts, std::string_view request)
       : instruments_(instruments), accounts_(accounts), request_(request) {}
   bool read_all(std::size_t most);
   bool read_command(std::string_view message);
-  bool read_new_order(std::string_view message, Command &command) const;
-  bool read_cancel(std::string_view message, Command &command) const;
-  bool find_account(std::string_view name, Command &command) const;
+  bool read_new_order(std::string_view message, Command& command) const;
+  bool read_cancel(std::string_view message, Command& command) const;
+  bool find_account(std::string_view name, Command& command) const;
 
-  const Instruments &instruments_;
-  const Accounts &accounts_;
+  const Instruments& instruments_;
+  const Accounts& accounts_;
   std::string request_;
   std::vector<Command> commands_;
 };
@@ -114,13 +109,11 @@ private:
 // The payload of one entry of the stream `commands`. See
 // gateway.wire.command_frame.
 class FrameWriter {
-public:
-  void add(const Batch &batch, std::uint64_t received_ns,
-           std::uint64_t queued_ns);
-  void write(std::string &out, std::uint64_t queued_ns,
-             std::string_view origin);
+ public:
+  void add(const Batch& batch, std::uint64_t received_ns, std::uint64_t queued_ns);
+  void write(std::string& out, std::uint64_t queued_ns, std::string_view origin);
 
-private:
+ private:
   std::vector<std::string_view> accounts_;
   std::vector<std::string_view> symbols_;
   std::string kinds_, keys_, sides_, types_, times_in_force_, flags_, targets_;
@@ -129,4 +122,4 @@ private:
   std::vector<std::int64_t> prices_, quantities_;
 };
 
-} // namespace ordergate::native
+}  // namespace ordergate::native

@@ -87,6 +87,7 @@ class Engine:
     def __init__(self, binary: Path, home: Path) -> None:
         self.socket = home / "engine.sock"
         self._argv = [binary, "--listen", f"unix:{self.socket}", "--instruments", ROOT / "instruments.toml"]
+        self._argv += ["--data-dir", home / "engine"]  # by default it takes the snapshots of a stack in this checkout
         self._log = home / "engine.log"
         self._popen: subprocess.Popen[bytes] | None = None
 

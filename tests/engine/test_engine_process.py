@@ -143,7 +143,7 @@ max_quantity = "1000000000"
 
 async def test_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
     async with running_engine(tmp_path) as engine:
-        done = run_engine(["--instruments", str(INSTRUMENTS), "--listen", engine.address])
+        done = run_engine(["--instruments", str(INSTRUMENTS), "--listen", engine.address, "--data-dir", ""])
         assert done.returncode == 2
         assert "another process listens there" in done.stderr
         assert (await engine.status()).engine_version, "the first one is unharmed"
@@ -156,7 +156,7 @@ async def test_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) ->
 def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
     path.write_text("precious")
-    done = run_engine(["--instruments", str(INSTRUMENTS), "--listen", f"unix:{path}"])
+    done = run_engine(["--instruments", str(INSTRUMENTS), "--listen", f"unix:{path}", "--data-dir", ""])
     assert done.returncode == 2
     assert path.read_text() == "precious"
 

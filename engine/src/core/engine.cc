@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/digest.h"
+
 namespace ordergate::core {
 namespace {
 
@@ -16,39 +18,6 @@ constexpr std::uint32_t kLevelsAhead = 4;   // new orders: the level
 constexpr std::uint32_t kSlotsAhead = 7;    // targets: the slot
 constexpr std::uint32_t kRecordsAhead = 5;  // targets: record and node
 constexpr std::uint32_t kLinksAhead = 2;    // targets: its neighbours and level
-
-// Digests of content: fast and even, against accidents.
-class Digest {
- public:
-  explicit Digest(std::uint64_t seed) : hash_(seed) {}
-  Digest& add(std::uint64_t value) {
-    hash_ = (hash_ ^ value) * 0x9E3779B97F4A7C15u;
-    hash_ ^= hash_ >> 29;
-    return *this;
-  }
-  Digest& add(std::string_view text) { return add(StateHash::of(text)); }
-  std::uint32_t value() const { return static_cast<std::uint32_t>(hash_ * 0xBF58476D1CE4E5B9u >> 32); }
-
- private:
-  std::uint64_t hash_;
-};
-
-// A command id, in pieces that overlap: a call for so few bytes costs more than the copy.
-void copy_text(char* to, std::string_view text) {
-  const std::size_t size = text.size();
-  if (size > 32) {
-    std::memcpy(to, text.data(), 32);
-    std::memcpy(to + size - 32, text.data() + size - 32, 32);
-  } else if (size >= 16) {
-    std::memcpy(to, text.data(), 16);
-    std::memcpy(to + size - 16, text.data() + size - 16, 16);
-  } else if (size >= 8) {
-    std::memcpy(to, text.data(), 8);
-    std::memcpy(to + size - 8, text.data() + size - 8, 8);
-  } else {
-    for (std::size_t i = 0; i < size; ++i) to[i] = text[i];
-  }
-}
 
 }  // namespace
 
@@ -274,9 +243,7 @@ void Engine::new_order(EventSink& sink) {
   order.queued_at = frame.queued_at;
   order.age_us = frame.age_us[place_.command];
   order.content = content;
-  const std::string_view text = frame.command_ids[place_.command];
-  order.command_id_size = static_cast<std::uint8_t>(text.size());
-  copy_text(order.text, text);
+  order.set_command_id(frame.command_ids[place_.command]);
   orders_.nodes()[index].rests = false;
   if (terms != nullptr || order.time_in_force == TimeInForce::kDay || order.type >= OrderType::kStop) [[unlikely]]
     record_terms(order, terms != nullptr ? *terms : OrderTerms{});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "core/types.h"
@@ -42,6 +43,23 @@ struct alignas(64) Order {
   // What may still trade; 0 once final.
   Quantity leaves() const { return {(quantity.value - executed.value) & -static_cast<std::int64_t>(is_live(status))}; }
   std::string_view command_id() const { return {text, command_id_size}; }
+  // REQUIRES: at most kCommandIdMax bytes. In pieces that overlap: a call for so few bytes costs more than the copy.
+  void set_command_id(std::string_view id) {
+    const std::size_t size = id.size();
+    command_id_size = static_cast<std::uint8_t>(size);
+    if (size > 32) {
+      std::memcpy(text, id.data(), 32);
+      std::memcpy(text + size - 32, id.data() + size - 32, 32);
+    } else if (size >= 16) {
+      std::memcpy(text, id.data(), 16);
+      std::memcpy(text + size - 16, id.data() + size - 16, 16);
+    } else if (size >= 8) {
+      std::memcpy(text, id.data(), 8);
+      std::memcpy(text + size - 8, id.data() + size - 8, 8);
+    } else {
+      for (std::size_t i = 0; i < size; ++i) text[i] = id[i];
+    }
+  }
   Time created_at() const {
     const std::int64_t at = queued_at.value - std::int64_t{age_us} * 1000;
     return {at > 0 ? at : 0};
