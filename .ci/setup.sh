@@ -79,14 +79,17 @@ python() {
     || extra=(--extra embedded)
   want=$(find pyproject.toml uv.lock protos/hatch_build.py protos/ordergate -type f | sort | xargs sha256sum | sha256sum)
   want="${want%% *} ${extra[*]}"
-  [ "${1:-}" != --force ] && [ -x .venv/bin/ordergate ] && [ -d protos/gen/ordergate ] \
-    && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
-  uv=$(find_uv)
-  say "making .venv from uv.lock ${extra[*]}"
-  # Our own package is built anew, because that is what generates protos/gen.
-  "$uv" sync --locked --quiet "${extra[@]}" --reinstall-package ordergate </dev/null
-  mkdir -p .ordergate
-  printf '%s\n' "$want" >"$stamp"
+  if [ "${1:-}" = --force ] || ! [ -x .venv/bin/ordergate ] || ! [ -d protos/gen/ordergate ] \
+    || [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
+    uv=$(find_uv)
+    say "making .venv from uv.lock ${extra[*]}"
+    # Our own package is built anew, because that is what generates protos/gen.
+    "$uv" sync --locked --quiet --compile-bytecode "${extra[@]}" --reinstall-package ordergate </dev/null
+    mkdir -p .ordergate
+    printf '%s\n' "$want" >"$stamp"
+  fi
+  # Where PYTHONDONTWRITEBYTECODE is set, every process would compile all that it imports: 2 s of each start.
+  .venv/bin/python -m compileall -q gateway persistence protos/gen || true
 }
 
 grpcurl() {
@@ -104,7 +107,7 @@ bench() {
   grep -q embedded .ordergate/setup.python 2>/dev/null && extra=(--extra embedded)
   if ! .venv/bin/python -c 'import matplotlib' 2>/dev/null; then
     say "adding matplotlib to .venv"
-    "$(find_uv)" sync --locked --quiet --inexact --no-install-project "${extra[@]}" --group bench </dev/null
+    "$(find_uv)" sync --locked --quiet --compile-bytecode --inexact --no-install-project "${extra[@]}" --group bench </dev/null
   fi
   command -v ghz >/dev/null || [ -x "$TOOLS/bin/ghz" ] && return
   command -v go >/dev/null || { say "no Go, so no ghz: the bench leaves its figures out"; return; }
