@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from persistence import direct
 from persistence.database import watched
 from persistence.errors import OffsetMoved
 from persistence.frames import read_events, split_ids
@@ -14,10 +15,12 @@ from persistence.statements import statement
 from persistence.streams import Entry, LogId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from persistence.batcher import Batch
     from persistence.streams import Position
+
+    _Store = Callable[[str, Sequence[Row]], Awaitable[None]]
 
 TABLES = (
     *("orders", "full_orders", "updates", "full_updates", "refusals"),
@@ -25,12 +28,11 @@ TABLES = (
 )
 """Lists of `Rows` in the order of writing; each has a stage and a statement of the same name."""
 
-DIRECT = frozenset({"account_events"})
-"""Large rows that are there already only if the offset was set back by hand: by way of a stage they would be compressed
-and copied twice."""
-
 COPY_ROWS_MIN = 300
-"""From this many rows on, COPY into a stage and a merge are faster than arrays as parameters."""
+"""From this many rows on, COPY is faster than arrays as parameters."""
+
+_MERGED_BATCHES = 20
+"""After a batch with a row that was there already, so many go by the stages: where one was repeated, others may be."""
 
 _EVENT_ID = {
     "updates": 9,
@@ -54,9 +56,11 @@ class Writer:
         self._columns: dict[str, list[str]] = {}
         self._merge: dict[str, str] = {}
         self._unnest: dict[str, str] = {}
+        self._to_merge = 0
 
     async def prepare(self) -> None:
         """Makes the stages; once per connection, before the first batch."""
+        await direct.codecs(self._connection)
         await self._connection.execute(statement("stage", "create_stages"))
         for table in TABLES:
             stage = f"stage_{table}"
@@ -77,11 +81,24 @@ class Writer:
         """
         async with watched(self._connection):
             await self._resolve(rows)
-            async with self._connection.transaction():
-                await self._move_offset(batch.after, batch.upto)
-                for table in TABLES:
-                    if found := getattr(rows, table):
-                        await (self._store(table, found) if table not in DIRECT else self._append(table, found))
+            if not self._to_merge:
+                try:
+                    await self._write(batch, rows, self._copy)
+                except Exception as error:
+                    if not direct.is_refused(error):
+                        raise
+                    self._to_merge = _MERGED_BATCHES
+                else:
+                    return
+            self._to_merge -= 1
+            await self._write(batch, rows, self._store)
+
+    async def _write(self, batch: Batch, rows: Rows, store: _Store) -> None:
+        async with self._connection.transaction():
+            await self._move_offset(batch.after, batch.upto)
+            for table in TABLES:
+                if found := getattr(rows, table):
+                    await store(table, found)
 
     async def write_apart(self, batch: Batch, rows: Rows) -> int:
         """Like `write`, but rows that Postgres refuses for their data become dead letters.
@@ -153,14 +170,14 @@ class Writer:
         await self._connection.copy_records_to_table(f"stage_{table}", records=rows, columns=self._columns[table])
         await self._connection.execute(self._merge[table], self._shard)
 
-    async def _append(self, table: str, rows: Sequence[Row]) -> None:
-        """COPY without a stage. A row that is there already is refused; then the batch is written apart, by merging."""
-        if len(rows) < self._copy_rows_min:
+    async def _copy(self, table: str, rows: Sequence[Row]) -> None:
+        """COPY without a stage, where that can be; a row that is there already is refused."""
+        if len(rows) < self._copy_rows_min or table not in direct.RECORDS:
             await self._store(table, rows)
             return
-        records = [(self._shard, *row) for row in rows]
-        columns = ["shard", *self._columns[table]]
-        await self._connection.copy_records_to_table(table, records=records, columns=columns)
+        target, columns, records = direct.RECORDS[table]
+        made = records(self._shard, rows)
+        await self._connection.copy_records_to_table(target, records=made, columns=columns)
 
     async def _bisect(self, table: str, rows: Sequence[Row], batch: Batch, letters: list[Letter]) -> None:
         try:
