@@ -15,6 +15,7 @@ import redis
 
 from bench.demo.stack import Target, own_stack
 from bench.suite.loop import run
+from gateway.exits import grpc_polling
 from gateway.stack.find import find_postgres
 from gateway.stack.home import Home
 from gateway.stack.postgres import DATABASE, PrivatePostgres, create_database
@@ -94,6 +95,7 @@ def _python(module: str, *options: str) -> Iterator[None]:
     """A server of the bench that prints `ready` when it serves."""
     command = [sys.executable, "-m", module, *options]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("ORDERGATE_")}
+    environ = {**grpc_polling(), **environ}  # as the gateway's workers have it
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
         try:
             assert process.stdout is not None

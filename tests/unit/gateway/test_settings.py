@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.exits import environment
+from gateway.exits import GRPC_EXPERIMENTS, GRPC_POLLING, environment
 from gateway.settings import Settings, SettingsError, read_settings
 
 
@@ -40,3 +43,18 @@ def test_children_read_the_settings_of_their_parent(monkeypatch: pytest.MonkeyPa
     child = read_settings({}, environ)
     assert child.listen == "h:1"
     assert (child.workers, child.relay, child.token_secret_file, child.append_timeout_s) == (3, False, Path("/k"), 1.5)
+
+
+def test_what_the_user_chose_for_grpc_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(GRPC_EXPERIMENTS, raising=False)
+    assert environment(Settings(), listen="h:1")[GRPC_EXPERIMENTS] == GRPC_POLLING
+    monkeypatch.setenv(GRPC_EXPERIMENTS, "")
+    assert environment(Settings(), listen="h:1")[GRPC_EXPERIMENTS] == ""
+
+
+def test_grpc_knows_the_words() -> None:
+    """Else it says "Unknown experiment" in the log of every process."""
+    code = "import grpc; grpc.insecure_channel('localhost:1').close()"
+    environ = {**os.environ, GRPC_EXPERIMENTS: GRPC_POLLING}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert "nknown experiment" not in done.stderr
