@@ -10,24 +10,24 @@ class Plan:
     """One run. Times are seconds; the defaults are those of `make bench`."""
 
     name: str = "full"
-    baseline_s: float = 8
-    ceiling_s: float = 8
-    singles_s: float = 10
+    baseline_s: float = 6
+    ceiling_s: float = 6
+    singles_s: float = 8
     submit_s: float = 8
     latency_s: float = 20
     latency_rate: float = 1000
     """Orders a second in the latency figures."""
-    ghz_s: float = 4
+    ghz_s: float = 3
     burst_s: float = 20
-    search_s: float = 25
+    search_s: float = 20
     """Time in which the sustained rate is looked for."""
     sustained_s: float = 60
-    persister_s: float = 8
+    persister_s: float = 6
     """Time in which the persister's backlog is made."""
     frames: tuple[int, ...] = (1, 3, 10, 30, 100, 300)
-    frames_s: float = 4
+    frames_s: float = 3
     rates: tuple[int, ...] = (250, 500, 1000, 2000, 4000, 8000)
-    rates_s: float = 5
+    rates_s: float = 4
     warmup_s: float = 2
     drain_s: float = 120
     """Longest wait for a backlog."""
