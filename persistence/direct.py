@@ -10,6 +10,8 @@ since 2000, a number as its digits to the base of 10,000. `codecs` sets a connec
 from __future__ import annotations
 
 import struct
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from persistence.outages import is_poison
@@ -27,17 +29,33 @@ maker_account taker_account maker_seq taker_seq event_ms event_seq executed_at""
 _ACCOUNT_EVENTS = "shard account first_seq last_seq ms seq events"
 _FRAMES = "shard ms seq payload engine_time_ns"
 
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_US = 946_684_800_000_000
 """Postgres counts time from 2000, in microseconds."""
 _NUMERIC = struct.Struct(">hhHh")
 """How many digits to the base of 10,000, place of the first one, sign, decimal digits after the point."""
+_NEGATIVE = 0x4000
 _ZERO = _NUMERIC.pack(0, 0, 0, 0)
 
 
 async def codecs(connection: Any) -> None:
-    """Makes a connection take times and numbers as `RECORDS` gives them; it can read neither afterwards."""
-    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=tuple, decoder=tuple, format="tuple")
-    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
+    """Makes a connection take times and numbers as `RECORDS` gives them; what it reads is as ever."""
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=tuple, decoder=_datetime, format="tuple"
+    )
+    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=bytes, decoder=_decimal, format="binary")
+
+
+def _datetime(time: tuple[int]) -> datetime:
+    return _EPOCH + timedelta(microseconds=time[0])
+
+
+def _decimal(raw: bytes) -> Decimal:
+    count, weight, sign, scale = _NUMERIC.unpack_from(raw)
+    digits = struct.unpack_from(f">{count}h", raw, _NUMERIC.size)
+    number = sum((Decimal(digit).scaleb(4 * (weight - place)) for place, digit in enumerate(digits)), Decimal(0))
+    number = number.quantize(Decimal(1).scaleb(-scale))
+    return -number if sign == _NEGATIVE else number
 
 
 def is_refused(error: BaseException) -> bool:
