@@ -172,8 +172,10 @@ def _tell_ready(address: str) -> None:
 
 
 def _run(main_coroutine: Any) -> None:
-    """Runs under uvloop; a refused installation is one line and status 78."""
+    """Runs under uvloop; a refused installation is one line and status 78, a Redis that is away one line and 1."""
     import uvloop  # noqa: PLC0415
+    from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
+    from redis.exceptions import TimeoutError as RedisTimeoutError  # noqa: PLC0415
 
     from gateway.auth import SecretError  # noqa: PLC0415
     from gateway.instruments import InstrumentError  # noqa: PLC0415
@@ -183,6 +185,9 @@ def _run(main_coroutine: Any) -> None:
         uvloop.run(main_coroutine)
     except (ConfigurationRefused, InstrumentError, SecretError) as error:
         _refuse(error)
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        click.echo(f"ordergate: redis does not answer: {error} Is --redis-url (ORDERGATE_REDIS_URL) right?", err=True)
+        sys.exit(1)
     except OSError as error:
         if "can't listen" not in str(error):
             raise

@@ -92,7 +92,7 @@ async def check_redis(client: Redis, *, allow_volatile: bool, wait_s: float = 30
 
 async def _wait_for_info(client: Redis, wait_s: float) -> dict[str, str]:
     clock = asyncio.get_running_loop().time
-    deadline = clock() + wait_s
+    deadline, told = clock() + wait_s, False
     while True:
         last_attempt = clock() >= deadline
         try:
@@ -103,6 +103,9 @@ async def _wait_for_info(client: Redis, wait_s: float) -> dict[str, str]:
                 raise ConfigurationRefused("redis-url", "without valid credentials", remedy) from error
             if last_attempt:
                 raise
+            if not told:
+                log.warning("redis does not answer, waiting for it", error=str(error), wait_s=wait_s)
+                told = True
         else:
             if info.get("loading", "0") == "0":
                 return info

@@ -35,6 +35,7 @@ from ordergate.v1 import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.redis_check import RedisFacts
     from gateway.rpc import Context, StreamHandler
     from gateway.settings import Settings
 
@@ -77,11 +78,9 @@ async def serve(settings: Settings, name: str, *, shared_port: bool, ready: Call
         OSError: the address can't be listened on.
     """
     stop = _signals()
-    redis = open_commands(settings)
-    try:
-        facts = await check_redis(redis, allow_volatile=settings.allow_volatile)
-    finally:
-        await redis.aclose()
+    facts = await _check_redis(settings, stop)
+    if facts is None:
+        return
     worker = Worker(settings, name, durable=facts.durable)
     server = grpc.aio.server(options=server_options(settings, shared_port=shared_port))
     _register(server, worker)
@@ -103,6 +102,20 @@ async def serve(settings: Settings, name: str, *, shared_port: bool, ready: Call
         await worker.database.close()
         await worker.archive.close()
         await worker.redis.aclose()
+
+
+async def _check_redis(settings: Settings, stop: asyncio.Event) -> RedisFacts | None:
+    """What `check_redis` found, once Redis is there; None if the stop came first."""
+    redis = open_commands(settings)
+    checking = asyncio.create_task(check_redis(redis, allow_volatile=settings.allow_volatile), name="check-redis")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({checking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await checking if checking.done() else None
+    finally:
+        for task in (checking, stopping):
+            task.cancel()
+        await redis.aclose()
 
 
 async def _started(worker: Worker) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +41,17 @@ def test_a_gateway_refuses_an_unfit_redis(unfit: tuple[str, str], redis_url: str
     (line,) = told(gateway.output)
     assert f"{setting} is {value}" in line
     assert f"redis-cli config set {setting}" in line
+
+
+def test_a_gateway_waits_for_its_redis_and_can_be_stopped_meanwhile(gateway_factory) -> None:
+    gateway = gateway_factory(redis_url="redis://127.0.0.1:1/0")
+    deadline = time.monotonic() + 20
+    while "redis does not answer, waiting for it" not in gateway.output:
+        assert time.monotonic() < deadline, gateway.output
+        time.sleep(0.05)
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait(10) == 0
+    assert "Traceback" not in gateway.output
 
 
 def test_a_stack_refuses_a_redis_that_evicts(redis_url: str, stack_factory) -> None:
