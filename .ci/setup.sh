@@ -88,8 +88,9 @@ python() {
     mkdir -p .ordergate
     printf '%s\n' "$want" >"$stamp"
   fi
-  # Where PYTHONDONTWRITEBYTECODE is set, every process would compile all that it imports: 2 s of each start.
-  .venv/bin/python -m compileall -q gateway persistence protos/gen || true
+  # Where PYTHONDONTWRITEBYTECODE is set, every process would compile all that it imports: 2 s of each start. What can't
+  # be compiled or written here costs no more than that, and says more where it is imported.
+  .venv/bin/python -m compileall -q gateway persistence protos/gen >/dev/null || true
 }
 
 grpcurl() {

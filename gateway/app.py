@@ -174,19 +174,17 @@ def _tell_ready(address: str) -> None:
 def _run(main_coroutine: Any) -> None:
     """Runs under uvloop; a refused installation is one line and status 78, a Redis that is away one line and 1."""
     import uvloop  # noqa: PLC0415
-    from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
-    from redis.exceptions import TimeoutError as RedisTimeoutError  # noqa: PLC0415
 
     from gateway.auth import SecretError  # noqa: PLC0415
     from gateway.instruments import InstrumentError  # noqa: PLC0415
-    from gateway.redis_check import ConfigurationRefused  # noqa: PLC0415
+    from gateway.redis_check import ConfigurationRefused, RedisAway  # noqa: PLC0415
 
     try:
         uvloop.run(main_coroutine)
     except (ConfigurationRefused, InstrumentError, SecretError) as error:
         _refuse(error)
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        click.echo(f"ordergate: redis does not answer: {error} Is --redis-url (ORDERGATE_REDIS_URL) right?", err=True)
+    except RedisAway as error:
+        click.echo(f"ordergate: {error}", err=True)
         sys.exit(1)
     except OSError as error:
         if "can't listen" not in str(error):

@@ -41,6 +41,10 @@ class ConfigurationRefused(Exception):
         self.remedy = remedy
 
 
+class RedisAway(ConnectionError):
+    """Redis has not answered for as long as the check waits; starting again later may help."""
+
+
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
     """What the check found."""
@@ -67,8 +71,7 @@ async def check_redis(client: Redis, *, allow_volatile: bool, wait_s: float = 30
 
     Raises:
         ConfigurationRefused: Redis is not fit; the message names the setting and the remedy.
-        redis.exceptions.ConnectionError: not reachable within `wait_s`.
-        redis.exceptions.TimeoutError: no answer within `wait_s`.
+        RedisAway: no answer within `wait_s`.
     """
     info = await _wait_for_info(client, wait_s)
     version = info.get("redis_version", "0")
@@ -102,7 +105,10 @@ async def _wait_for_info(client: Redis, wait_s: float) -> dict[str, str]:
                 remedy = f"Redis says {str(error)!r}; set user and password in the URL"
                 raise ConfigurationRefused("redis-url", "without valid credentials", remedy) from error
             if last_attempt:
-                raise
+                raise RedisAway(
+                    f"redis does not answer: {str(error).rstrip('.')}; "
+                    "start it, or set --redis-url (ORDERGATE_REDIS_URL)"
+                ) from error
             if not told:
                 log.warning("redis does not answer, waiting for it", error=str(error), wait_s=wait_s)
                 told = True
@@ -110,7 +116,7 @@ async def _wait_for_info(client: Redis, wait_s: float) -> dict[str, str]:
             if info.get("loading", "0") == "0":
                 return info
             if last_attempt:
-                raise ConnectionError("Redis is still loading its file")
+                raise RedisAway("redis is still loading its file; wait for it")
         await asyncio.sleep(RETRY_S)
 
 

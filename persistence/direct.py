@@ -2,16 +2,11 @@
 
 By way of a stage a row is copied twice, and merged by a statement that looks for a row with its key first. Straight
 into its table it is copied once; a row that is there already is refused, and then the batch goes by the stages.
-
-Values that would cost most in Python's types travel as Postgres has them: an id as 16 bytes, a time as microseconds
-since 2000, a number as its digits to the base of 10,000. `codecs` sets a connection up for that.
 """
 
 from __future__ import annotations
 
-import struct
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from persistence.outages import is_poison
@@ -32,35 +27,25 @@ _FRAMES = "shard ms seq payload engine_time_ns"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_US = 946_684_800_000_000
 """Postgres counts time from 2000, in microseconds."""
-_NUMERIC = struct.Struct(">hhHh")
-"""How many digits to the base of 10,000, place of the first one, sign, decimal digits after the point."""
-_NEGATIVE = 0x4000
-_ZERO = _NUMERIC.pack(0, 0, 0, 0)
 
 
 async def codecs(connection: Any) -> None:
-    """Makes a connection take times and numbers as `RECORDS` gives them; what it reads is as ever."""
+    """Makes a connection take times as `RECORDS` gives them, in a tuple of microseconds since 2000.
+
+    A datetime for each would cost more than the rest of its row. What the connection reads is as ever.
+    """
     await connection.set_type_codec(
-        "timestamptz", schema="pg_catalog", encoder=tuple, decoder=_datetime, format="tuple"
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=tuple,
+        decoder=lambda time: _EPOCH + timedelta(microseconds=time[0]),
+        format="tuple",
     )
-    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=bytes, decoder=_decimal, format="binary")
-
-
-def _datetime(time: tuple[int]) -> datetime:
-    return _EPOCH + timedelta(microseconds=time[0])
-
-
-def _decimal(raw: bytes) -> Decimal:
-    count, weight, sign, scale = _NUMERIC.unpack_from(raw)
-    digits = struct.unpack_from(f">{count}h", raw, _NUMERIC.size)
-    number = sum((Decimal(digit).scaleb(4 * (weight - place)) for place, digit in enumerate(digits)), Decimal(0))
-    number = number.quantize(Decimal(1).scaleb(-scale))
-    return -number if sign == _NEGATIVE else number
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether a row was refused, here or by Postgres: it is there already, or is none."""
-    return is_poison(error) or isinstance(error, ValueError | OverflowError)
+    """Whether a row was refused, by Postgres or on the way to it: it is there already, or is none."""
+    return is_poison(error) or isinstance(error, ArithmeticError)  # of a number or time that is none
 
 
 def _orders(shard: int, rows: Sequence[Row]) -> Iterator[Row]:
@@ -77,7 +62,7 @@ def _orders(shard: int, rows: Sequence[Row]) -> Iterator[Row]:
             (queued,),
             (queued if engine_us is None else engine_us - _EPOCH_US,),
             *row[15:20],
-            numeric(notional) if notional else _ZERO,
+            notional or "0",
             *row[21:25],
         )
 
@@ -99,19 +84,3 @@ RECORDS: dict[str, tuple[str, list[str], Callable[[int, Sequence[Row]], Iterator
     "frames": ("command_frames", _FRAMES.split(), _with_shard),
 }
 """For a list of `Rows`: its table, the columns of the records, and how records are made of a shard and rows."""
-
-
-def numeric(digits: str) -> bytes:
-    """A whole number of decimal digits without a sign, as Postgres' binary numeric.
-
-    Source: numeric_send and numeric_recv in Postgres' src/backend/utils/adt/numeric.c.
-    """
-    rest, places = int(digits), []
-    while rest:
-        rest, place = divmod(rest, 10_000)
-        places.append(place)
-    weight = len(places) - 1
-    while places and not places[0]:
-        del places[0]  # zeros at the end are told by the weight
-    places.reverse()
-    return _NUMERIC.pack(len(places), max(weight, 0), 0, 0) + struct.pack(f">{len(places)}h", *places)

@@ -34,7 +34,7 @@ async def test_at_its_memory_limit_the_queue_refuses_and_goes_on_later(gateway_f
             seen = len(session.acks)
             await session.send(*(limit_order() for _ in range(500)))
             await session.until_acks(seen + 500)
-        # The limit was come to slowly, and the least that Redis frees would be below it again.
+        # Filling slows down towards the limit and ends just above it: a little that Redis frees would open the queue.
         used = (await admin.info("memory"))["used_memory"]
         await admin.config_set("maxmemory", int(used / WELL_FULL))
         acked += [ack.command_id for ack in session.acks if ack.level == QUEUED]

@@ -95,7 +95,7 @@ async def test_wrong_credentials_are_refused_at_once(settings, client):
 
 async def test_a_redis_that_is_not_there_is_waited_for_then_reported(client, redis_server):
     redis_server.kill()
-    with pytest.raises(RedisConnectionError):
+    with pytest.raises(RedisConnectionError, match=r"connecting to .*; start it, or set --redis-url"):
         await check_redis(client, allow_volatile=False, wait_s=0.3)
     waiting = asyncio.create_task(check_redis(client, allow_volatile=False, wait_s=10))
     await asyncio.sleep(0.3)
