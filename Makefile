@@ -5,7 +5,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 ENGINE_SOURCES = $(shell git ls-files '*/engine/*.cc' '*/engine/*.h' 'engine/*.cc' 'engine/*.h' \
-  'bench/load/*.cc' 'bench/load/*.h' 'gateway/native/*.cc' 'gateway/native/*.h' 2>/dev/null)
+  'bench/load/*.cc' 'bench/load/*.h' 'gateway/native/*.cc' 'gateway/native/*.h' \
+  'persistence/native/*.cc' 'persistence/native/*.h' 2>/dev/null)
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 export PATH := $(CURDIR)/.ordergate/tools/bin:$(PATH)
 

@@ -21,6 +21,7 @@ FOREIGN = frozenset(
         "BATCH_ROWS_MAX",
         "COPY_ROWS_MIN",
         "READ_PAUSE_MS",
+        "ROWS_NATIVE",
         "HEARTBEAT_MS",
         "STANDBY_POLL_MS",
         "TAKEOVER_MS",

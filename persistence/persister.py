@@ -16,6 +16,7 @@ from persistence.instruments import Instrument, load_instruments, publish_instru
 from persistence.metrics import ShardsCollector, serve
 from persistence.migrate import load_migrations, migrate
 from persistence.outages import is_passing
+from persistence.packed import Packer
 from persistence.shard import ShardPersister
 
 if TYPE_CHECKING:
@@ -42,13 +43,15 @@ class Persister:
             Refused: it can't be done rightly; the text says why.
         """
         instruments = load_instruments(self._settings.instruments)
+        packer = Packer.find(self._settings.rows_native)
         if self._settings.metrics_listen:
             serve(self._settings.metrics_listen)
             self._log.info("metrics", url=f"http://{self._settings.metrics_listen}/metrics")
         self._listen_to_signals()
         if not await self._prepare(instruments):
             return
-        shards = [ShardPersister(self._settings, shard, self._stop) for shard in range(self._settings.shards)]
+        settings, stop = self._settings, self._stop
+        shards = [ShardPersister(settings, shard, stop, packer) for shard in range(settings.shards)]
         ShardsCollector(shards)
         try:
             async with asyncio.TaskGroup() as group:

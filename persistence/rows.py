@@ -79,6 +79,10 @@ class Rows:
     letters: list[Row] = field(default_factory=list)
     """Frames that can't be read."""
 
+    def count(self, *tables: str) -> int:
+        """Rows of these lists."""
+        return sum(len(getattr(self, table)) for table in tables)
+
 
 def build_rows(batch: Batch, *, combine: bool = True) -> Rows:
     """The rows of a batch.

@@ -21,7 +21,7 @@ from persistence.errors import Refused
 from persistence.feed import Feed
 from persistence.metrics import COMMIT_SECONDS
 from persistence.outages import is_passing, is_poison
-from persistence.rows import Rows, build_rows
+from persistence.rows import build_rows
 from persistence.standby import Standby
 from persistence.statements import statement
 from persistence.streams import LogId, Position
@@ -31,9 +31,11 @@ from persistence.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from persistence.packed import Packed, Packer
+    from persistence.rows import Rows
     from persistence.settings import Settings
 
-    _Ready = tuple[Batch, Rows | Refused]
+    _Ready = tuple[Batch, Rows | Packed | Refused]
 
 HEARTBEAT_S = 5.0
 """An idle persister touches its offset this often; `check` calls it dead after three of them."""
@@ -50,9 +52,10 @@ _BACKOFF_S = 0.1
 class ShardPersister:
     """Persists one shard until told to stop."""
 
-    def __init__(self, settings: Settings, shard: int, stop: asyncio.Event) -> None:
+    def __init__(self, settings: Settings, shard: int, stop: asyncio.Event, packer: Packer | None = None) -> None:
         self._settings = settings
         self._shard = shard
+        self._packer = packer
         self._stop = stop
         self._log = structlog.get_logger(__name__).bind(shard=shard)
         self._attempts = 0
@@ -126,7 +129,7 @@ class ShardPersister:
             position = await self._offset(connection)
             source = reader.Reader(client, self._shard, position)
             await source.verify()
-            writer = Writer(connection, self._shard, self._settings.copy_rows_min)
+            writer = Writer(connection, self._shard, self._settings.copy_rows_min, self._packer)
             await writer.prepare()
             self.counters.sessions += 1
             self._log.info("active", commands=str(position.commands), events=str(position.events))
@@ -204,20 +207,20 @@ class ShardPersister:
                         touch_at = clock() + HEARTBEAT_S
                     self._attempts = 0
                     continue
-                ready = batch, build_rows(batch)
+                ready = batch, writer.rows(batch)
             batch, rows = ready
             if isinstance(rows, Refused):
                 raise rows
             async with asyncio.TaskGroup() as group:
-                ahead = group.create_task(_build_ahead(feed), name=f"build-{self._shard}")
+                ahead = group.create_task(_build_ahead(feed, writer), name=f"build-{self._shard}")
                 await self._commit(writer, batch, rows)
                 ahead.cancel()
             position = batch.upto
             self._tell(position)
             ready = None if ahead.cancelled() else ahead.result()
 
-    async def _commit(self, writer: Writer, batch: Batch, rows: Rows) -> None:
-        letters = len(rows.letters)
+    async def _commit(self, writer: Writer, batch: Batch, rows: Rows | Packed) -> None:
+        letters = rows.count("letters")
         began = time.perf_counter()
         try:
             await writer.write(batch, rows)
@@ -231,12 +234,12 @@ class ShardPersister:
         self._attempts = 0
         counters = self.counters
         counters.batches += 1
-        orders, updates = len(rows.orders) + len(rows.full_orders), len(rows.updates) + len(rows.full_updates)
+        orders, updates = rows.count("orders", "full_orders"), rows.count("updates", "full_updates")
         counters.orders += orders
         counters.updates += updates
-        counters.executions += len(rows.executions)
-        counters.operations += len(rows.operations)
-        counters.account_events += len(rows.account_events)
+        counters.executions += rows.count("executions")
+        counters.operations += rows.count("operations")
+        counters.account_events += rows.count("account_events")
         self._commit_seconds.observe(time.perf_counter() - began)
         counters.letters += letters
         self._log.debug("committed", orders=orders, updates=updates, upto=str(batch.upto.commands))
@@ -260,12 +263,12 @@ class ShardPersister:
                 await self._stop.wait()
 
 
-async def _build_ahead(feed: Feed) -> _Ready | None:
+async def _build_ahead(feed: Feed, writer: Writer) -> _Ready | None:
     batch = await feed.full_batch()
     if batch is None:
         return None
     try:
-        return batch, build_rows(batch)
+        return batch, writer.rows(batch)
     except Refused as error:  # raised when it is its turn: the commit under way must not be cancelled for it
         return batch, error
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from persistence import direct
 from persistence.database import watched
 from persistence.errors import OffsetMoved
 from persistence.frames import read_events, split_ids
 from persistence.operations import NO_REQUEST, REQUEST, requests_of
 from persistence.outages import is_poison
-from persistence.rows import COMMAND_INDEX, Letter, Row, Rows, new_order_key
+from persistence.packed import STRAIGHT, Copy, Packed
+from persistence.rows import COMMAND_INDEX, Letter, Row, Rows, build_rows, new_order_key
 from persistence.statements import statement
 from persistence.streams import Entry, LogId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from persistence.batcher import Batch
+    from persistence.packed import Packer
     from persistence.streams import Position
-
-    _Store = Callable[[str, Sequence[Row]], Awaitable[None]]
 
 TABLES = (
     *("orders", "full_orders", "updates", "full_updates", "refusals"),
@@ -49,10 +48,13 @@ _EVENT_ID = {
 class Writer:
     """Writes the batches of one shard over one connection."""
 
-    def __init__(self, connection: Any, shard: int, copy_rows_min: int = COPY_ROWS_MIN) -> None:
+    def __init__(
+        self, connection: Any, shard: int, copy_rows_min: int = COPY_ROWS_MIN, packer: Packer | None = None
+    ) -> None:
         self._connection = connection
         self._shard = shard
         self._copy_rows_min = copy_rows_min
+        self._packer = packer
         self._columns: dict[str, list[str]] = {}
         self._merge: dict[str, str] = {}
         self._unnest: dict[str, str] = {}
@@ -60,7 +62,6 @@ class Writer:
 
     async def prepare(self) -> None:
         """Makes the stages; once per connection, before the first batch."""
-        await direct.codecs(self._connection)
         await self._connection.execute(statement("stage", "create_stages"))
         for table in TABLES:
             stage = f"stage_{table}"
@@ -71,7 +72,20 @@ class Writer:
             self._merge[table] = merge.replace(":rows", f"{stage} AS s")
             self._unnest[table] = merge.replace(":rows", f"unnest({arrays}) AS s({', '.join(self._columns[table])})")
 
-    async def write(self, batch: Batch, rows: Rows) -> None:
+    def rows(self, batch: Batch) -> Rows | Packed:
+        """The rows of a batch as they are best written: packed if they are many, and nothing speaks against it.
+
+        Raises:
+            UnsupportedFrame: a newer version wrote a frame of the batch.
+        """
+        if self._packer is not None and batch.rows >= self._copy_rows_min:
+            if self._to_merge:
+                self._to_merge -= 1
+            elif (packed := self._packer.pack(self._shard, batch)) is not None:
+                return packed
+        return build_rows(batch)
+
+    async def write(self, batch: Batch, rows: Rows | Packed) -> None:
         """Commits the rows of a batch and its offset.
 
         Raises:
@@ -80,25 +94,31 @@ class Writer:
             asyncpg.InterfaceError, OSError: the connection is lost, and the outcome unknown.
         """
         async with watched(self._connection):
-            await self._resolve(rows)
-            if not self._to_merge:
+            if isinstance(rows, Packed):
                 try:
-                    await self._write(batch, rows, self._copy)
+                    await self._copy_all(batch, rows)
                 except Exception as error:
-                    if not direct.is_refused(error):
+                    if not is_poison(error):
                         raise
                     self._to_merge = _MERGED_BATCHES
+                    rows = build_rows(batch)
                 else:
                     return
-            self._to_merge -= 1
-            await self._write(batch, rows, self._store)
+            await self._store_all(batch, rows)
 
-    async def _write(self, batch: Batch, rows: Rows, store: _Store) -> None:
+    async def _store_all(self, batch: Batch, rows: Rows) -> None:
+        await self._resolve(rows)
         async with self._connection.transaction():
             await self._move_offset(batch.after, batch.upto)
             for table in TABLES:
                 if found := getattr(rows, table):
-                    await store(table, found)
+                    await self._store(table, found)
+
+    async def _copy_all(self, batch: Batch, packed: Packed) -> None:
+        async with self._connection.transaction():
+            await self._move_offset(batch.after, batch.upto)
+            for table, copy in packed.copies.items():
+                await self._copy(table, copy)
 
     async def write_apart(self, batch: Batch, rows: Rows) -> int:
         """Like `write`, but rows that Postgres refuses for their data become dead letters.
@@ -170,14 +190,12 @@ class Writer:
         await self._connection.copy_records_to_table(f"stage_{table}", records=rows, columns=self._columns[table])
         await self._connection.execute(self._merge[table], self._shard)
 
-    async def _copy(self, table: str, rows: Sequence[Row]) -> None:
-        """COPY without a stage, where that can be; a row that is there already is refused."""
-        if len(rows) < self._copy_rows_min or table not in direct.RECORDS:
-            await self._store(table, rows)
-            return
-        target, columns, records = direct.RECORDS[table]
-        made = records(self._shard, rows)
-        await self._connection.copy_records_to_table(target, records=made, columns=columns)
+    async def _copy(self, table: str, copy: Copy) -> None:
+        """Straight into its table, where a row that is there already is refused; or by the stage."""
+        target, columns = STRAIGHT.get(table) or (f"stage_{table}", self._columns[table])
+        await self._connection.copy_to_table(target, source=copy.chunks(), columns=columns, format="binary")
+        if table not in STRAIGHT:
+            await self._connection.execute(self._merge[table], self._shard)
 
     async def _bisect(self, table: str, rows: Sequence[Row], batch: Batch, letters: list[Letter]) -> None:
         try:
