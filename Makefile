@@ -116,8 +116,9 @@ $(WORKLOADS)/m1.bin: bench/workload/gen_workload.cpp
 check: ready lint types test  ## All that CI runs: lint, types, tests
 
 .PHONY: test
-test: setup engine-test  ## All tests but the long ones
-	$(BIN)/pytest -m "not long" $(ARGS)
+# Two processes, since much of the time is waiting; a file's tests stay together, for their servers.
+test: setup engine-test  ## All tests but the long ones; JOBS=2 at a time
+	$(BIN)/pytest -m "not long" -n $(or $(JOBS),2) --dist loadfile $(ARGS)
 
 .PHONY: engine-test
 engine-test: engine

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from engine_driver import engine_binary
 
+from tests.support.building import build
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 TABLE = """\
@@ -26,10 +28,9 @@ def programs() -> Path:
     """Where the bench's programs are."""
     if given := os.environ.get("ORDERGATE_BENCH_DIR"):
         return Path(given)
-    build = engine_binary().parent
-    targets = ["--target", "grpc_bench", "gen_workload"]
-    subprocess.run(["cmake", "--build", build, *targets], check=True, capture_output=True)
-    return build / "bench"
+    directory = engine_binary().parent
+    build("grpc_bench", "gen_workload")
+    return directory / "bench"
 
 
 @pytest.fixture(scope="module")

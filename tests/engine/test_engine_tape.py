@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from engine_driver import ROOT, engine_binary
 
-pytestmark = pytest.mark.integration
+from tests.support.building import build, building
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 # Two orders wait at one price, the older one first.
 QUEUE = ["add,1,B,10000,500", "add,2,B,10000,300", "add,3,S,10100,400"]
@@ -21,9 +23,9 @@ QUEUE = ["add,1,B,10000,500", "add,2,B,10000,300", "add,3,S,10100,400"]
 def program() -> Path:
     if given := os.environ.get("ORDERGATE_TAPE_BINARY"):
         return Path(given)
-    build = engine_binary().parent
-    subprocess.run(["cmake", "--build", build, "--target", "engine_tape"], check=True, capture_output=True)
-    return build / "bench/engine_tape"
+    directory = engine_binary().parent
+    build("engine_tape")
+    return directory / "bench/engine_tape"
 
 
 def replay(program: Path, path: Path) -> subprocess.CompletedProcess[str]:
@@ -155,6 +157,7 @@ def test_files_that_are_no_tape_are_refused_with_the_reason(program: Path, tmp_p
 def test_make_ends_with_the_status_of_the_tape(tmp_path: Path, line: str, status: int) -> None:
     path = write(tmp_path / "t.txt", *QUEUE, line)
     command = ["make", "--no-print-directory", "tape", f"FILE={path}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    with building():
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     assert ("line 4" in done.stdout + done.stderr) == (status != 0)

@@ -17,6 +17,7 @@ from bench.suite.backlog import rows
 from bench.suite.peers import baseline_server, echo_server
 from bench.suite.plan import QUICK
 from gateway.stack.services import ROOT
+from tests.support.building import build
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -26,9 +27,7 @@ PROGRAM = ROOT / "build/engine/load/ordergate-load"
 
 @pytest.fixture(scope="module", autouse=True)
 def built(engine_binary: Path) -> None:
-    command = ["cmake", "--build", ROOT / "build/engine", "--target", "ordergate-load"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    build("ordergate-load")
 
 
 def load(address: str, *options: object, token: str = "") -> subprocess.CompletedProcess[str]:
