@@ -34,11 +34,6 @@ class Batch(NamedTuple):
     upto: Position
     """Offset after the batch."""
 
-    @property
-    def rows(self) -> int:
-        """Commands and events, as their writers counted them."""
-        return sum(entry.rows for entries in (self.commands, self.events) for entry in entries)
-
 
 class Batcher:
     """Queue of entries of one shard between reader and writer."""

@@ -1,4 +1,4 @@
-"""Rows of large batches, packed for COPY by the native part (`persistence/native`).
+"""Rows of a batch, packed for COPY by the native part (`persistence/native`).
 
 Building the rows in Python and handing them to asyncpg value by value takes longer than Postgres takes to write them.
 The native part reads the frames of a batch by the same rules as `persistence.frames`, finds the same rows as

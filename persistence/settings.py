@@ -71,9 +71,9 @@ class Settings:
     batch_rows_max: int = 10_000
     """Most rows in one transaction."""
     copy_rows_min: int = 300
-    """From this many rows on, COPY instead of arrays as parameters: measured to be faster."""
+    """Of what is not packed: from this many rows of a table on, COPY and a merge instead of arrays as parameters."""
     rows_native: str = ""
-    """Library that packs large batches; empty: where the build puts it, if it is there; off: all is done in Python."""
+    """Library that packs rows for COPY; empty: where the build puts it, if it is there; off: all is done in Python."""
     read_pause_ms: int = 25
     """Pause after a read that found little. A batch costs a millisecond or two of both processes whatever its size: at
     15,000 orders/s this pause halves the CPU per order against one of 5 ms, and PERSISTED comes 12 ms later."""

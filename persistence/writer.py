@@ -73,12 +73,12 @@ class Writer:
             self._unnest[table] = merge.replace(":rows", f"unnest({arrays}) AS s({', '.join(self._columns[table])})")
 
     def rows(self, batch: Batch) -> Rows | Packed:
-        """The rows of a batch as they are best written: packed if they are many, and nothing speaks against it.
+        """The rows of a batch as they are best written: packed, unless something speaks against it.
 
         Raises:
             UnsupportedFrame: a newer version wrote a frame of the batch.
         """
-        if self._packer is not None and batch.rows >= self._copy_rows_min:
+        if self._packer is not None:
             if self._to_merge:
                 self._to_merge -= 1
             elif (packed := self._packer.pack(self._shard, batch)) is not None:

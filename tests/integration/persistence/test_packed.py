@@ -70,7 +70,7 @@ async def test_rows_are_the_same_as_without_the_native_part(
         log.events(*more_events[1:])
     found = []
     for native in ("off", ""):
-        process = sidecar.start(copy_rows_min=1, rows_native=native)
+        process = sidecar.start(rows_native=native)
         if not together and native == "off":
             await database.until_persisted(more_commands[0].id, more_events[0].id)
             log.commands(*more_commands[1:])
@@ -89,7 +89,7 @@ async def test_a_row_that_is_there_already_sends_its_batch_by_the_stages(
 ) -> None:
     """A NewOrder that was sent again in a later batch: the first one stays, and nothing of the batch is lost."""
     frames = list(flow(10, 20))
-    process = sidecar.start(copy_rows_min=1)
+    process = sidecar.start()
     log.commands(*(c for c, _ in frames[:5]))
     log.events(*(e for _, e in frames[:5]))
     await database.until_persisted(frames[4][0].id, frames[4][1].id)

@@ -317,9 +317,9 @@ async def test_events_are_archived_as_clients_get_them(sidecar: Sidecar, log: Lo
     assert ids == {e.id for _, e in frames}
 
 
-@pytest.mark.parametrize("copy_rows_min", [300, 1])
+@pytest.mark.parametrize("way", [{}, {"rows_native": "off"}, {"rows_native": "off", "copy_rows_min": 1}])
 async def test_replaying_the_whole_log_changes_nothing(
-    sidecar: Sidecar, log: Log, database: Database, copy_rows_min: int
+    sidecar: Sidecar, log: Log, database: Database, way: dict[str, object]
 ) -> None:
     """Neither where rows are merged, nor where they are appended: then the batch is written apart."""
     frames = list(flow(30, 20))
@@ -327,7 +327,7 @@ async def test_replaying_the_whole_log_changes_nothing(
     log.events(*(e for _, e in frames))
     before = None
     for _ in range(2):
-        process = sidecar.start(batch_rows_max=150, copy_rows_min=copy_rows_min)
+        process = sidecar.start(batch_rows_max=150, **way)
         await database.until_persisted(frames[-1][0].id, frames[-1][1].id)
         stop(process)
         rows = [
