@@ -21,7 +21,7 @@ import structlog
 from persistence.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from persistence.batcher import Batch
     from persistence.streams import Entry
@@ -46,13 +46,23 @@ STRAIGHT = {
     "account_events": ("account_events", _ACCOUNT_EVENTS.split()),
     "frames": ("command_frames", _FRAMES.split()),
 }
-"""What goes straight into a table: which, and its columns. The others go to their stages, in the columns of these."""
+"""What goes straight into a table: which, and its columns. The others have the columns of their stages."""
 
 _PLACES = (
     Path(__file__).parent / "native/libordergate_rows.so",
     Path(__file__).parents[1] / "build/engine/rows/libordergate_rows.so",
 )
 _CHUNK_BYTES = 1 << 19
+_HEADER_BYTES, _COUNT_BYTES, _SIZE_BYTES = 19, 2, 4
+"""Of COPY's binary format: before the first row, before each row, before each column."""
+
+
+def _read_integer(raw: bytes) -> int:
+    return int.from_bytes(raw, "big", signed=True)
+
+
+_READERS: dict[str, Callable[[bytes], Any]] = {"uuid": bytes, "text": bytes.decode, "boolean": lambda raw: raw == b"\1"}
+"""For columns of these types; all others are integers."""
 
 _log = structlog.get_logger(__name__)
 
@@ -64,6 +74,24 @@ class Copy(NamedTuple):
     """How many."""
     data: bytes
     """The whole of what COPY takes with FORMAT binary."""
+
+    def values(self, types: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """The rows as asyncpg takes them, for tables of which there are few: one by one.
+
+        Args:
+            types: of the columns, by the names that Postgres shows.
+        """
+        readers = [_READERS.get(kind, _read_integer) for kind in types]
+        at = _HEADER_BYTES
+        for _ in range(self.rows):
+            at += _COUNT_BYTES
+            row = []
+            for read in readers:
+                size = _read_integer(self.data[at : at + _SIZE_BYTES])
+                at += _SIZE_BYTES
+                row.append(None if size < 0 else read(self.data[at : at + size]))
+                at += max(size, 0)
+            yield tuple(row)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The data in pieces."""

@@ -56,6 +56,7 @@ class Writer:
         self._copy_rows_min = copy_rows_min
         self._packer = packer
         self._columns: dict[str, list[str]] = {}
+        self._types: dict[str, list[str]] = {}
         self._merge: dict[str, str] = {}
         self._unnest: dict[str, str] = {}
         self._to_merge = 0
@@ -67,6 +68,7 @@ class Writer:
             stage = f"stage_{table}"
             columns = await self._connection.fetch(statement("stage", "describe_stage"), stage)
             self._columns[table] = [c["name"] for c in columns]
+            self._types[table] = [c["type"] for c in columns]
             arrays = ", ".join(f"${place}::{c['type']}[]" for place, c in enumerate(columns, 2))
             merge = statement("write", table)
             self._merge[table] = merge.replace(":rows", f"{stage} AS s")
@@ -191,7 +193,11 @@ class Writer:
         await self._connection.execute(self._merge[table], self._shard)
 
     async def _copy(self, table: str, copy: Copy) -> None:
-        """Straight into its table, where a row that is there already is refused; or by the stage."""
+        """Straight into its table, where a row that is there already is refused; else to be merged."""
+        if table not in STRAIGHT and copy.rows < self._copy_rows_min:
+            # A commit empties all stages, one after the other, if one of them was touched: a millisecond.
+            await self._store(table, list(copy.values(self._types[table])))
+            return
         target, columns = STRAIGHT.get(table) or (f"stage_{table}", self._columns[table])
         await self._connection.copy_to_table(target, source=copy.chunks(), columns=columns, format="binary")
         if table not in STRAIGHT:

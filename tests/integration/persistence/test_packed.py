@@ -58,8 +58,9 @@ def rare() -> tuple[list[Entry], list[Entry]]:
 
 
 @pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("copy_rows_min", [300, 1])
 async def test_rows_are_the_same_as_without_the_native_part(
-    sidecar: Sidecar, log: Log, database: Database, *, together: bool
+    sidecar: Sidecar, log: Log, database: Database, *, together: bool, copy_rows_min: int
 ) -> None:
     commands, events = zip(*flow(10, 30), strict=True)
     more_commands, more_events = rare()
@@ -70,7 +71,7 @@ async def test_rows_are_the_same_as_without_the_native_part(
         log.events(*more_events[1:])
     found = []
     for native in ("off", ""):
-        process = sidecar.start(rows_native=native)
+        process = sidecar.start(rows_native=native, copy_rows_min=copy_rows_min)
         if not together and native == "off":
             await database.until_persisted(more_commands[0].id, more_events[0].id)
             log.commands(*more_commands[1:])
