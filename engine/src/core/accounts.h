@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -51,30 +52,31 @@ class Accounts {
   const Account& operator[](std::uint32_t account) const { return accounts_[account]; }
   Sequence next_seq(std::uint32_t account) { return {++accounts_[account].last_seq.value}; }
 
-  // What it has in the instrument; made now if there is nothing yet. Valid until the next call.
-  Exposure& exposure(std::uint32_t account, std::uint32_t instrument) {
-    std::uint32_t& block = block_of_[account * blocks_per_account_ + instrument / kBlock];
-    if (block == 0) [[unlikely]] {
-      exposures_.emplace_back();
-      block = static_cast<std::uint32_t>(exposures_.size());
-    }
-    return exposures_[block - 1][instrument % kBlock];
+  // What it has in the instrument; made now if there is nothing yet.
+  [[gnu::always_inline]] Exposure& exposure(std::uint32_t account, std::uint32_t instrument) {
+    Exposures*& block = block_of_[account * blocks_per_account_ + instrument / kBlock];
+    if (block == nullptr) [[unlikely]]
+      block = make_exposures();
+    return (*block)[instrument % kBlock];
   }
   // The same where nothing is made: nullptr.
   const Exposure* find_exposure(std::uint32_t account, std::uint32_t instrument) const {
-    const std::uint32_t block = block_of_[account * blocks_per_account_ + instrument / kBlock];
-    return block == 0 ? nullptr : &exposures_[block - 1][instrument % kBlock];
+    const Exposures* const block = block_of_[account * blocks_per_account_ + instrument / kBlock];
+    return block == nullptr ? nullptr : &(*block)[instrument % kBlock];
   }
 
  private:
   // Instruments side by side: an account that trades one of a thousand need not have room for all.
   static constexpr std::uint32_t kBlock = 8;
+  using Exposures = std::array<Exposure, kBlock>;
+
+  [[gnu::noinline]] Exposures* make_exposures() { return &exposures_.emplace_back(); }
 
   std::size_t blocks_per_account_;
   Names names_;
   std::vector<Account> accounts_;
-  std::vector<std::uint32_t> block_of_;  // by account and instrument / kBlock; 0: none
-  std::vector<std::array<Exposure, kBlock>> exposures_;
+  std::vector<Exposures*> block_of_;  // by account and instrument / kBlock; nullptr: none
+  std::deque<Exposures> exposures_;
 };
 
 }  // namespace ordergate::core

@@ -39,6 +39,7 @@ Engine::Engine(EngineConfig config)
     market.band_ppm = instrument.band_ppm;
     market.level_may_fill = instrument.max_quantity.value > kValueMax / open_max_;
   }
+  market_count_ = static_cast<std::uint32_t>(markets_.size());
   limits_.push_back(make_ready(config.default_limits, instruments_, units_));
 }
 
@@ -88,11 +89,13 @@ void Engine::bind() {
     window_.prefetch(id);
     orders_.prefetch(id);
   }
+}
+
+[[gnu::always_inline]] inline void Engine::look_ahead_of_order() {
   const std::uint32_t order = at_.order + kLevelsAhead;
-  if (order < frame_->sides.size()) {
-    const std::uint32_t symbol = frame_symbols_[frame_->symbol_index[order]].number;
-    if (symbol < markets_.size()) markets_[symbol].book.prefetch(frame_->prices[order]);
-  }
+  if (order >= frame_->sides.size()) return;
+  const std::uint32_t symbol = frame_symbols_[frame_->symbol_index[order]].number;
+  if (symbol < instruments()) markets_[symbol].book.prefetch(frame_->prices[order]);
 }
 
 // A target is waited for four times, each time for what tells where to look next: slot, record and node, neighbours.
@@ -174,14 +177,14 @@ void Engine::dispatch(CommandKind kind, EventSink& sink) {
 // Digest of a command's content, which tells a repeat from a conflict: everything that the client asked for except
 // until when and how to acknowledge it, which a client may well renew when it asks again. The id stands for account and
 // command_id.
-[[gnu::always_inline]] inline std::uint32_t Engine::content_of_new(std::uint32_t row, const OrderTerms* terms) const {
+[[gnu::always_inline]] inline std::uint32_t Engine::content_of_new(std::uint32_t row, Kinds kinds,
+                                                                   const OrderTerms* terms) const {
   const CommandFrame& frame = *frame_;
-  const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
-                     static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
-                     static_cast<std::uint64_t>(frame.flags[row]) << 24 | std::uint64_t{1} << 32;
   // Not just xor-ed: a sell at 100002 would be the same as a buy at 100001.
   Digest digest(frame_symbols_[frame.symbol_index[row]].hash);
-  digest.add(bytes).add(word(frame.prices[row].value)).add(word(frame.quantities[row].value));
+  digest.add(kinds.bits | std::uint64_t{1} << 32)
+      .add(word(frame.prices[row].value))
+      .add(word(frame.quantities[row].value));
   if (terms != nullptr) [[unlikely]] {
     digest.add(word(terms->stop_price.value)).add(word(terms->display.value)).add(word(terms->expire_at.value));
     digest.add(static_cast<std::uint64_t>(terms->stp)).add(terms->cancel_on_disconnect ? 1u : 0u);
@@ -196,17 +199,23 @@ const OrderTerms* Engine::terms_of(std::uint32_t row) {
 }
 
 void Engine::new_order(EventSink& sink) {
+  look_ahead_of_order();
+  const CommandFrame& frame = *frame_;
   const std::uint32_t row = at_.order++;
   const OrderTerms* const terms = terms_of(row);
+  const Kinds kinds(frame.sides[row], frame.types[row], frame.times_in_force[row], frame.flags[row]);
   const OrderId id = key();
-  const std::uint32_t content = content_of_new(row, terms);
+  const std::uint32_t content = content_of_new(row, kinds, terms);
   if (seen_before(id, content, 0, sink)) return;
   remember(id, content);
-  const std::uint32_t index = record(id, row, terms, content);
+  const std::uint32_t index = record(id, row, kinds, content);
   Order& order = orders_[index];
-  const Reason reason = place_.stale ? Reason::kStale : refusal(order);
+  const bool plain = terms == nullptr && kinds.plain();
+  if (!plain) [[unlikely]]
+    record_terms(order, terms);
+  const Reason reason = place_.stale ? Reason::kStale : refusal(order, plain);
   if (reason == Reason::kNone) [[likely]]
-    return start(index, sink);
+    return start(index, plain, sink);
   order.reject_reason = reason;
   order.status = OrderStatus::kRejected;
   tell(sink, EventKind::kRejected, index, true).reason = reason;
@@ -214,8 +223,8 @@ void Engine::new_order(EventSink& sink) {
 }
 
 // An order exists from its first sight on, also if it is refused: a retry must find it.
-[[gnu::always_inline]] inline std::uint32_t Engine::record(const OrderId& id, std::uint32_t row,
-                                                           const OrderTerms* terms, std::uint32_t content) {
+[[gnu::always_inline]] inline std::uint32_t Engine::record(const OrderId& id, std::uint32_t row, Kinds kinds,
+                                                           std::uint32_t content) {
   const CommandFrame& frame = *frame_;
   const std::uint32_t index = orders_.acquire(id);
   Order& order = orders_[index];
@@ -232,25 +241,19 @@ void Engine::new_order(EventSink& sink) {
   order.symbol = frame_symbols_[frame.symbol_index[row]].number;
   order.version = 0;
   order.extras = 0;
-  order.side = frame.sides[row];
-  order.type = frame.types[row];
-  order.time_in_force = frame.times_in_force[row];
-  order.flags = frame.flags[row];
-  order.status = OrderStatus::kNone;
-  order.reject_reason = Reason::kNone;
-  order.stp = SelfTradePrevention::kNone;
+  order.set_command(kinds, frame.command_ids[place_.command]);
   order.notional = 0;
   order.queued_at = frame.queued_at;
   order.age_us = frame.age_us[place_.command];
   order.content = content;
-  order.set_command_id(frame.command_ids[place_.command]);
   orders_.nodes()[index].rests = false;
-  if (terms != nullptr || order.time_in_force == TimeInForce::kDay || order.type >= OrderType::kStop) [[unlikely]]
-    record_terms(order, terms != nullptr ? *terms : OrderTerms{});
   return index;
 }
 
-void Engine::record_terms(Order& order, const OrderTerms& terms) {
+// `given` may be nullptr.
+void Engine::record_terms(Order& order, const OrderTerms* given) {
+  if (given == nullptr && order.time_in_force != TimeInForce::kDay && order.type < OrderType::kStop) return;
+  const OrderTerms terms = given != nullptr ? *given : OrderTerms{};
   if (free_extras_.empty()) {
     order.extras = static_cast<std::uint32_t>(extras_.size());
     extras_.emplace_back();
@@ -331,22 +334,25 @@ void Engine::cancel_order(EventSink& sink) {
 [[gnu::always_inline]] inline Event& Engine::tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers,
                                                   Cause cause, Liquidity liquidity) {
   Order& order = orders_[index];
-  Event& event = sink.events.append();
+  const Quantity leaves = order.leaves();
+  const Notional notional = order.notional;
+  const Sequence seq = accounts_.next_seq(order.account);
   // The small ones in one store; they are the first eight bytes (event.h).
   const std::uint64_t head = static_cast<std::uint64_t>(kind) | static_cast<std::uint64_t>(cause) << 16 |
                              static_cast<std::uint64_t>(liquidity) << 24 |
                              static_cast<std::uint64_t>(order.status) << 32 | std::uint64_t{answers} << 40;
+  Event& event = sink.events.append();
   std::memcpy(static_cast<void*>(&event), &head, sizeof head);
   event.command = place_.command;
   event.account = order.account;
   event.order = index;
   event.version = ++order.version;
-  event.seq = accounts_.next_seq(order.account);
+  event.seq = seq;
   event.executed = order.executed;
-  event.leaves = order.leaves();
-  event.notional = order.notional;
+  event.leaves = leaves;
+  event.notional = notional;
   order.updated_at = time_;
-  order.last_seq = event.seq;
+  order.last_seq = seq;
   return event;
 }
 

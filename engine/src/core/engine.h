@@ -105,7 +105,7 @@ class Engine {
   std::uint32_t accounts() const { return accounts_.size(); }
   // Symbols below instruments() are those of the configuration, in its order; the others are unknown ones.
   std::string_view symbol(std::uint32_t index) const { return symbols_.name(index); }
-  std::uint32_t instruments() const { return static_cast<std::uint32_t>(markets_.size()); }
+  std::uint32_t instruments() const { return market_count_; }
   const Book& book(std::uint32_t instrument) const { return markets_[instrument].book; }
   const NodePool& nodes() const { return orders_.nodes(); }
   // The order with the id, if it is held; else 0.
@@ -190,15 +190,16 @@ class Engine {
   // engine.cc: frames, new orders, cancels, events
   void bind();
   void look_ahead(std::uint32_t command);
+  void look_ahead_of_order();
   void look_ahead_of_target();
   std::uint32_t account_of(std::uint32_t index);
   void expire(EventSink& sink);
   void dispatch(CommandKind kind, EventSink& sink);
   void new_order(EventSink& sink);
-  std::uint32_t record(const OrderId& id, std::uint32_t row, const OrderTerms* terms, std::uint32_t content);
-  void record_terms(Order& order, const OrderTerms& terms);
+  std::uint32_t record(const OrderId& id, std::uint32_t row, Kinds kinds, std::uint32_t content);
+  void record_terms(Order& order, const OrderTerms* given);
   const OrderTerms* terms_of(std::uint32_t row);
-  std::uint32_t content_of_new(std::uint32_t row, const OrderTerms* terms) const;
+  std::uint32_t content_of_new(std::uint32_t row, Kinds kinds, const OrderTerms* terms) const;
   void cancel_order(EventSink& sink);
   std::uint64_t expected_version();
   std::uint32_t own_target(const OrderId& target, std::uint32_t hint) const;
@@ -210,7 +211,7 @@ class Engine {
   Event& tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason);
 
   // refusal.cc: why an order is not taken
-  Reason refusal(const Order& order) const;
+  Reason refusal(const Order& order, bool plain) const;
   Reason refusal_of_terms(const Order& order) const;
   Reason refusal_of_price(const Order& order) const;
   Reason refusal_of_exposure(const Order& order, Quantity quantity, Price price, Quantity open_before,
@@ -226,7 +227,7 @@ class Engine {
   Price open_price(const Order& order) const;
 
   // matching.cc: what happens to an order that was taken
-  void start(std::uint32_t index, EventSink& sink);
+  void start(std::uint32_t index, bool plain, EventSink& sink);
   void enter(std::uint32_t index, Price limit, TimeInForce time_in_force, bool answers, EventSink& sink);
   void match(std::uint32_t index, Price limit, bool answers, EventSink& sink);
   void trade(std::uint32_t maker, std::uint32_t taker, bool answers, EventSink& sink);
@@ -309,6 +310,7 @@ class Engine {
   std::vector<std::uint32_t> free_extras_;
   Labels labels_;
   std::vector<Market> markets_;
+  std::uint32_t market_count_ = 0;
   Accounts accounts_;
   std::vector<ReadyLimits> limits_;  // 0: the default ones
   Names symbols_;

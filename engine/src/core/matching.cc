@@ -19,20 +19,20 @@ Time next_day_end(Time time, Time of_day) {
 }  // namespace
 
 // The command's own order was taken.
-[[gnu::always_inline]] inline void Engine::start(std::uint32_t index, EventSink& sink) {
+[[gnu::always_inline]] inline void Engine::start(std::uint32_t index, bool plain, EventSink& sink) {
   Order& order = orders_[index];
-  if (order.extras != 0) [[unlikely]] {
+  if (!plain && order.extras != 0) [[unlikely]] {
     Extras& extras = extras_[order.extras];
     extras.accepted = extras.arrival = ++accepted_;
     if (order.time_in_force == TimeInForce::kDay) extras.expire_at = next_day_end(time_, trading_day_end_);
     if (extras.expire_at.value != 0) expiries_.add({extras.expire_at.value, extras.accepted, index});
   }
-  const bool waits = order.type >= OrderType::kStop;
+  const bool waits = !plain && order.type >= OrderType::kStop;
   order.status = waits ? OrderStatus::kUntriggered : OrderStatus::kOpen;
   tell(sink, EventKind::kAccepted, index, true);
   if (!waits) [[likely]]
-    return enter(index, order.type == OrderType::kLimit ? order.price : market_limit(order), order.time_in_force, true,
-                 sink);
+    return enter(index, plain || order.type == OrderType::kLimit ? order.price : market_limit(order),
+                 order.time_in_force, true, sink);
   if (triggered_already(order)) return trigger(index, true, sink);
   wait(index);
 }
@@ -55,10 +55,16 @@ Price Engine::market_limit(const Order& order) const {
   if (time_in_force == TimeInForce::kFok && !can_fill(order, limit)) {
     return cancel_rest(index, Cause::kFokUnfilled, answers, sink);
   }
-  match(index, limit, answers, sink);
-  if (!is_live(order.status)) return;
+  const Market& market = markets_[order.symbol];
+  if (market.book.crosses(order.side, limit)) {
+    match(index, limit, answers, sink);
+    if (!is_live(order.status)) return;
+  }
   // A triggered stop may find its level fuller than it could be when it came.
-  if (stays(time_in_force) && refusal_of_room(order, order.leaves(), order.price) == Reason::kNone) return rest(index);
+  if (stays(time_in_force) &&
+      (!market.level_may_fill || refusal_of_room(order, order.leaves(), order.price) == Reason::kNone)) {
+    return rest(index);
+  }
   const bool fok = time_in_force == TimeInForce::kFok;
   cancel_rest(index, fok ? Cause::kFokUnfilled : Cause::kIocRemainder, answers, sink);
 }

@@ -13,11 +13,9 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
 }
 
 // Order of precedence: RULES.md. Written for the usual order: what is rare is looked at behind one branch each.
-[[gnu::always_inline]] inline Reason Engine::refusal(const Order& order) const {
-  if (order.symbol >= markets_.size()) return Reason::kUnknownSymbol;
+[[gnu::always_inline]] inline Reason Engine::refusal(const Order& order, bool plain) const {
+  if (order.symbol >= instruments()) return Reason::kUnknownSymbol;
   const Market& market = markets_[order.symbol];
-  const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0 &&
-                     order.time_in_force != TimeInForce::kGtd;
   if (!plain || order.quantity.value <= 0 || order.price.value == 0) [[unlikely]] {
     const Reason reason = refusal_of_terms(order);
     if (reason != Reason::kNone) return reason;
@@ -25,7 +23,7 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
   if (restricted_ && state_of(order.symbol, order.account) != TradingState::kActive) return Reason::kTradingState;
   const ReadyLimits& limits = limits_of(order.account);
   if (order.quantity.value > limits.instruments[order.symbol].max_quantity) return Reason::kMaxOrderQuantity;
-  if (order.type == OrderType::kLimit && (market.band_ppm | limits.band_ppm) == 0) [[likely]] {
+  if ((plain || order.type == OrderType::kLimit) && (market.band_ppm | limits.band_ppm) == 0) [[likely]] {
     if (order.price < market.min_price || order.price > market.max_price) return Reason::kPriceBand;
   } else if (const Reason reason = refusal_of_price(order); reason != Reason::kNone) {
     return reason;
@@ -34,8 +32,9 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
     const Reason reason = refusal_of_exposure(order, order.quantity, open_price(order), {0}, {0});
     if (reason != Reason::kNone) return reason;
   }
-  if ((order.flags & kPostOnly) != 0 && market.book.crosses(order.side, order.price)) return Reason::kWouldCross;
-  if (!can_rest(order)) return Reason::kNone;
+  if (!plain && (order.flags & kPostOnly) != 0 && market.book.crosses(order.side, order.price))
+    return Reason::kWouldCross;
+  if (plain ? !stays(order.time_in_force) : !can_rest(order)) return Reason::kNone;
   // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
   if (open_ >= open_max_) return Reason::kEngineCapacity;
   return market.level_may_fill ? refusal_of_room(order, order.quantity, order.price) : Reason::kNone;
