@@ -14,12 +14,36 @@
 namespace ordergate::core {
 
 // One account in one instrument, in lots.
-struct Exposure {
-  Wide position;             // bought less sold
-  std::array<Wide, 2> open;  // leaves of its open orders, by side
+class Exposure {
+ public:
+  explicit Exposure(Wide position = 0) : position_(position), reach_{position, -position} {}
 
-  Wide& open_of(Side side) { return open[static_cast<std::size_t>(side) - 1]; }
-  const Wide& open_of(Side side) const { return open[static_cast<std::size_t>(side) - 1]; }
+  // Bought less sold.
+  Wide position() const { return position_; }
+  // Leaves of its open orders of the side.
+  Wide open(Side side) const { return reach(side) - (side == Side::kBuy ? position_ : -position_); }
+  // What it would have bought (sold) on balance if all of them traded.
+  Wide reach(Side side) const { return reach_[place(side)]; }
+  bool none() const { return position_ == 0 && reach_[0] == 0 && reach_[1] == 0; }
+
+  void add_open(Side side, std::int64_t lots) { reach_[place(side)] += lots; }
+  // An order of the side traded which was not open.
+  void trade(Side side, std::int64_t lots) {
+    reach_[place(side)] += lots;
+    trade_open(side, lots);
+  }
+  // One that was: what it had open it now has.
+  void trade_open(Side side, std::int64_t lots) {
+    const std::int64_t sign = -std::int64_t{side == Side::kSell};  // whose turn it is can't be foretold: no branch
+    position_ += (lots ^ sign) - sign;
+    reach_[place(opposite(side))] -= lots;
+  }
+
+ private:
+  static std::size_t place(Side side) { return static_cast<std::size_t>(side) - 1; }
+
+  Wide position_;
+  std::array<Wide, 2> reach_;  // kept so, since every new order is compared with it
 };
 
 struct alignas(64) Account {

@@ -43,6 +43,14 @@ Engine::Engine(EngineConfig config)
   limits_.push_back(make_ready(config.default_limits, instruments_, units_));
 }
 
+void Engine::apply(const CommandFrame& frame, Time time, EventSink& sink) {
+  begin(frame, time, sink);
+  while (more()) command(sink);
+  end(sink);
+}
+
+void Engine::step(EventSink& sink) { command(sink); }
+
 void Engine::begin(const CommandFrame& frame, Time time, EventSink& sink) {
   time_ = std::max(time_, time);
   frame_ = &frame;
@@ -61,10 +69,11 @@ void Engine::end(EventSink& sink) {
 }
 
 void Engine::bind() {
-  frame_accounts_.clear();
-  for (const std::string_view name : frame_->accounts) {
-    const std::uint32_t account = accounts_.find(name);
-    frame_accounts_.push_back(account != accounts_.size() ? account : kUnbound);
+  frame_accounts_.resize(frame_->accounts.size());
+  const std::uint32_t unknown = accounts_.size();
+  for (std::size_t i = 0; i < frame_accounts_.size(); ++i) {
+    const std::uint32_t account = accounts_.find(frame_->accounts[i]);
+    frame_accounts_[i] = account != unknown ? account : kUnbound;
   }
   frame_symbols_.clear();
   for (const std::string_view name : frame_->symbols) {
@@ -99,7 +108,7 @@ void Engine::bind() {
 }
 
 // A target is waited for four times, each time for what tells where to look next: slot, record and node, neighbours.
-void Engine::look_ahead_of_target() {
+[[gnu::always_inline]] inline void Engine::look_ahead_of_target() {
   const std::uint32_t now = at_.target;
   if (now + kSlotsAhead < targets_) orders_.prefetch(id_at(frame_->targets, now + kSlotsAhead));
   if (now + kRecordsAhead < targets_) {
@@ -133,19 +142,21 @@ void Engine::expire(EventSink& sink) {
   }
 }
 
-void Engine::step(EventSink& sink) {
-  const std::uint32_t command = at_.command++;
-  look_ahead(command);
-  place_.command = command;
-  place_.account = account_of(frame_->account_index[command]);
+[[gnu::always_inline]] inline void Engine::command(EventSink& sink) {
+  const std::uint32_t number = at_.command++;
+  look_ahead(number);
+  place_.command = number;
+  place_.account = account_of(frame_->account_index[number]);
   place_.stale = false;
   if (!frame_->valid_until.empty()) {
-    const Time until = frame_->valid_until[command];
+    const Time until = frame_->valid_until[number];
     place_.stale = until.value != 0 && until < time_;
   }
-  const CommandKind kind = frame_->kinds[command];
+  const CommandKind kind = frame_->kinds[number];
   if (kind == CommandKind::kNewOrder) {
     new_order(sink);
+  } else if (kind == CommandKind::kCancelOrder) {
+    cancel_order(sink);
   } else {
     dispatch(kind, sink);
   }
@@ -156,9 +167,8 @@ void Engine::step(EventSink& sink) {
 void Engine::dispatch(CommandKind kind, EventSink& sink) {
   switch (kind) {
     case CommandKind::kNewOrder:
-      return new_order(sink);
     case CommandKind::kCancelOrder:
-      return cancel_order(sink);
+      return;  // not here
     case CommandKind::kAmendOrder:
       return amend_order(sink);
     case CommandKind::kMassCancel:
@@ -198,7 +208,7 @@ const OrderTerms* Engine::terms_of(std::uint32_t row) {
   return &frame_->terms[at_.terms++];
 }
 
-void Engine::new_order(EventSink& sink) {
+[[gnu::always_inline]] inline void Engine::new_order(EventSink& sink) {
   look_ahead_of_order();
   const CommandFrame& frame = *frame_;
   const std::uint32_t row = at_.order++;
@@ -209,13 +219,22 @@ void Engine::new_order(EventSink& sink) {
   if (seen_before(id, content, 0, sink)) return;
   remember(id, content);
   const std::uint32_t index = record(id, row, kinds, content);
+  if (terms == nullptr && kinds.plain()) [[likely]]
+    return take<true>(index, sink);
+  record_terms(orders_[index], terms);
+  take_special(index, sink);
+}
+
+// Compiled by itself: the usual order's path is to be straight.
+[[gnu::noinline]] void Engine::take_special(std::uint32_t index, EventSink& sink) { take<false>(index, sink); }
+
+// The order begins, or is refused.
+template <bool plain>
+[[gnu::always_inline]] inline void Engine::take(std::uint32_t index, EventSink& sink) {
   Order& order = orders_[index];
-  const bool plain = terms == nullptr && kinds.plain();
-  if (!plain) [[unlikely]]
-    record_terms(order, terms);
-  const Reason reason = place_.stale ? Reason::kStale : refusal(order, plain);
+  const Reason reason = place_.stale ? Reason::kStale : refusal<plain>(order);
   if (reason == Reason::kNone) [[likely]]
-    return start(index, plain, sink);
+    return start<plain>(index, sink);
   order.reject_reason = reason;
   order.status = OrderStatus::kRejected;
   tell(sink, EventKind::kRejected, index, true).reason = reason;
@@ -306,10 +325,10 @@ void Engine::cancel_order(EventSink& sink) {
     reason = Reason::kTooLate;
   } else if (version != 0 && version != orders_[index].version) {
     reason = Reason::kVersionMismatch;
-  } else if (state_of(orders_[index].symbol, place_.account) == TradingState::kBlocked) {
+  } else if (restricted_ && state_of(orders_[index].symbol, place_.account) == TradingState::kBlocked) {
     reason = Reason::kTradingState;
   }
-  if (reason == Reason::kNone) return cancel_rest(index, Cause::kUser, true, sink);
+  if (reason == Reason::kNone) return cancel_rest_here(index, Cause::kUser, true, sink);
   show(sink, EventKind::kCancelRejected, index, reason);
 }
 
@@ -392,8 +411,8 @@ std::optional<AccountView> Engine::account_view(std::string_view name) const {
                    .positions = {}};
   for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
     const Exposure* exposure = accounts_.find_exposure(account, instrument);
-    if (exposure == nullptr || exposure->position == 0) continue;
-    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position));
+    if (exposure == nullptr || exposure->position() == 0) continue;
+    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position()));
   }
   return view;
 }

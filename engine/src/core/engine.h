@@ -76,11 +76,7 @@ class Engine {
 
   // Applies the frame at the later of `time` and the last engine time, and appends its events to `sink`, which the
   // caller has cleared. Every command yields at least one event.
-  void apply(const CommandFrame& frame, Time time, EventSink& sink) {
-    begin(frame, time, sink);
-    while (more()) step(sink);
-    end(sink);
-  }
+  void apply(const CommandFrame& frame, Time time, EventSink& sink);
   // The same in steps: one command each. REQUIRES: the frame stays as it is until end().
   void begin(const CommandFrame& frame, Time time, EventSink& sink);
   bool more() const { return at_.command < frame_->size(); }
@@ -194,8 +190,12 @@ class Engine {
   void look_ahead_of_target();
   std::uint32_t account_of(std::uint32_t index);
   void expire(EventSink& sink);
+  void command(EventSink& sink);
   void dispatch(CommandKind kind, EventSink& sink);
   void new_order(EventSink& sink);
+  template <bool plain>  // Kinds::plain(), and without terms
+  [[gnu::always_inline]] void take(std::uint32_t index, EventSink& sink);
+  void take_special(std::uint32_t index, EventSink& sink);
   std::uint32_t record(const OrderId& id, std::uint32_t row, Kinds kinds, std::uint32_t content);
   void record_terms(Order& order, const OrderTerms* given);
   const OrderTerms* terms_of(std::uint32_t row);
@@ -211,10 +211,11 @@ class Engine {
   Event& tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason);
 
   // refusal.cc: why an order is not taken
-  Reason refusal(const Order& order, bool plain) const;
+  template <bool plain>
+  Reason refusal(const Order& order) const;
   Reason refusal_of_terms(const Order& order) const;
   Reason refusal_of_price(const Order& order) const;
-  Reason refusal_of_exposure(const Order& order, Quantity quantity, Price price, Quantity open_before,
+  Reason refusal_of_exposure(const Order& order, bool rests, Quantity quantity, Price price, Quantity open_before,
                              Price price_before) const;
   Reason refusal_of_room(const Order& order, Quantity quantity, Price price) const;
   bool within_band(Price price, Price reference, std::uint32_t band_ppm) const;
@@ -227,7 +228,8 @@ class Engine {
   Price open_price(const Order& order) const;
 
   // matching.cc: what happens to an order that was taken
-  void start(std::uint32_t index, bool plain, EventSink& sink);
+  template <bool plain>
+  void start(std::uint32_t index, EventSink& sink);
   void enter(std::uint32_t index, Price limit, TimeInForce time_in_force, bool answers, EventSink& sink);
   void match(std::uint32_t index, Price limit, bool answers, EventSink& sink);
   void trade(std::uint32_t maker, std::uint32_t taker, bool answers, EventSink& sink);
@@ -245,6 +247,7 @@ class Engine {
   void take_out(std::uint32_t index);
   void close(std::uint32_t index);
   void cancel_rest(std::uint32_t index, Cause cause, bool answers, EventSink& sink);
+  void cancel_rest_here(std::uint32_t index, Cause cause, bool answers, EventSink& sink);
   bool triggered_already(const Order& order) const;
   void trigger(std::uint32_t index, bool answers, EventSink& sink);
   void run_triggers(EventSink& sink);
