@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -13,12 +14,36 @@
 namespace ordergate::core {
 
 // One account in one instrument, in lots.
-struct Exposure {
-  Wide position;             // bought less sold
-  std::array<Wide, 2> open;  // leaves of its open orders, by side
+class Exposure {
+ public:
+  explicit Exposure(Wide position = 0) : position_(position), reach_{position, -position} {}
 
-  Wide& open_of(Side side) { return open[static_cast<std::size_t>(side) - 1]; }
-  const Wide& open_of(Side side) const { return open[static_cast<std::size_t>(side) - 1]; }
+  // Bought less sold.
+  Wide position() const { return position_; }
+  // Leaves of its open orders of the side.
+  Wide open(Side side) const { return reach(side) - (side == Side::kBuy ? position_ : -position_); }
+  // What it would have bought (sold) on balance if all of them traded.
+  Wide reach(Side side) const { return reach_[place(side)]; }
+  bool none() const { return position_ == 0 && reach_[0] == 0 && reach_[1] == 0; }
+
+  void add_open(Side side, std::int64_t lots) { reach_[place(side)] += lots; }
+  // An order of the side traded which was not open.
+  void trade(Side side, std::int64_t lots) {
+    reach_[place(side)] += lots;
+    trade_open(side, lots);
+  }
+  // One that was: what it had open it now has.
+  void trade_open(Side side, std::int64_t lots) {
+    const std::int64_t sign = -std::int64_t{side == Side::kSell};  // whose turn it is can't be foretold: no branch
+    position_ += (lots ^ sign) - sign;
+    reach_[place(opposite(side))] -= lots;
+  }
+
+ private:
+  static std::size_t place(Side side) { return static_cast<std::size_t>(side) - 1; }
+
+  Wide position_;
+  std::array<Wide, 2> reach_;  // kept so, since every new order is compared with it
 };
 
 struct alignas(64) Account {
@@ -51,30 +76,31 @@ class Accounts {
   const Account& operator[](std::uint32_t account) const { return accounts_[account]; }
   Sequence next_seq(std::uint32_t account) { return {++accounts_[account].last_seq.value}; }
 
-  // What it has in the instrument; made now if there is nothing yet. Valid until the next call.
-  Exposure& exposure(std::uint32_t account, std::uint32_t instrument) {
-    std::uint32_t& block = block_of_[account * blocks_per_account_ + instrument / kBlock];
-    if (block == 0) [[unlikely]] {
-      exposures_.emplace_back();
-      block = static_cast<std::uint32_t>(exposures_.size());
-    }
-    return exposures_[block - 1][instrument % kBlock];
+  // What it has in the instrument; made now if there is nothing yet.
+  [[gnu::always_inline]] Exposure& exposure(std::uint32_t account, std::uint32_t instrument) {
+    Exposures*& block = block_of_[account * blocks_per_account_ + instrument / kBlock];
+    if (block == nullptr) [[unlikely]]
+      block = make_exposures();
+    return (*block)[instrument % kBlock];
   }
   // The same where nothing is made: nullptr.
   const Exposure* find_exposure(std::uint32_t account, std::uint32_t instrument) const {
-    const std::uint32_t block = block_of_[account * blocks_per_account_ + instrument / kBlock];
-    return block == 0 ? nullptr : &exposures_[block - 1][instrument % kBlock];
+    const Exposures* const block = block_of_[account * blocks_per_account_ + instrument / kBlock];
+    return block == nullptr ? nullptr : &(*block)[instrument % kBlock];
   }
 
  private:
   // Instruments side by side: an account that trades one of a thousand need not have room for all.
   static constexpr std::uint32_t kBlock = 8;
+  using Exposures = std::array<Exposure, kBlock>;
+
+  [[gnu::noinline]] Exposures* make_exposures() { return &exposures_.emplace_back(); }
 
   std::size_t blocks_per_account_;
   Names names_;
   std::vector<Account> accounts_;
-  std::vector<std::uint32_t> block_of_;  // by account and instrument / kBlock; 0: none
-  std::vector<std::array<Exposure, kBlock>> exposures_;
+  std::vector<Exposures*> block_of_;  // by account and instrument / kBlock; nullptr: none
+  std::deque<Exposures> exposures_;
 };
 
 }  // namespace ordergate::core

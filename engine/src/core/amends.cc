@@ -116,7 +116,7 @@ Reason Engine::refusal_of_amend(const Order& order, const Amendment& amend, std:
   }
   if (keeps_priority(order, amend)) return Reason::kNone;
   const Price price = order.type == OrderType::kStop ? amend.stop_price : amend.price;
-  const Reason exposure = refusal_of_exposure(order, amend.quantity, price, order.leaves(), open_price(order));
+  const Reason exposure = refusal_of_exposure(order, true, amend.quantity, price, order.leaves(), open_price(order));
   if (exposure != Reason::kNone) return exposure;
   if (waits) return Reason::kNone;
   if ((order.flags & kPostOnly) != 0 && markets_[order.symbol].book.crosses(order.side, amend.price)) {

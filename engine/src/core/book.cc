@@ -5,14 +5,6 @@
 
 namespace ordergate::core {
 
-const Level& Book::level(Side side, Price price) const {
-  return near_.contains(price) ? near_[price] : far(side).find(price.value)->second;
-}
-
-Level& Book::occupied(Side side, Price price) {
-  return near_.contains(price) ? near_[price] : far(side).find(price.value)->second;
-}
-
 Quantity Book::quantity_at(Side side, Price price) const {
   // A price of the ladder may belong to the other side, then it is worse than this side's best.
   if (improves(side, price)) return {0};
@@ -30,32 +22,6 @@ bool Book::can_fill(Side side, Price limit, Quantity wanted) const {
     wanted -= here;
   }
   return false;
-}
-
-void Book::push_back(Side side, std::uint32_t index) {
-  Node& node = nodes_[index];
-  follow(side, node.price);
-  Level& level = near_.contains(node.price) ? near_[node.price] : far(side)[node.price.value];
-  node.prev = level.tail;
-  node.next = 0;
-  if (level.empty()) {
-    level.head = index;
-    if (near_.contains(node.price)) near_.mark(node.price);
-    if (improves(side, node.price)) best_[place(side)] = node.price;
-  } else {
-    nodes_[level.tail].next = index;
-  }
-  level.tail = index;
-  level.quantity += node.leaves;
-}
-
-void Book::remove(Side side, std::uint32_t index) {
-  const Node& node = nodes_[index];
-  Level& level = occupied(side, node.price);
-  (node.prev != 0 ? nodes_[node.prev].next : level.head) = node.next;
-  (node.next != 0 ? nodes_[node.next].prev : level.tail) = node.prev;
-  level.quantity -= node.leaves;
-  if (level.empty()) erase_level(side, node.price);
 }
 
 void Book::reduce(Side side, std::uint32_t index, Quantity by) {
@@ -96,8 +62,7 @@ Price Book::worse(Side side, Price price) const {
 
 // The window follows an order that betters the touch from outside of it.
 void Book::follow(Side side, Price price) {
-  if (pushes_ < kPushesPerMove) ++pushes_;
-  if (near_.contains(price) || !improves(side, price)) return;
+  if (!improves(side, price)) return;
   if (near_.placed() && pushes_ < kPushesPerMove) return;
   move_window(price);
 }

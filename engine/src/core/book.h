@@ -101,4 +101,41 @@ class Book {
   std::array<std::map<std::int64_t, Quantity>, 2> hidden_;  // by place(); hidden parts of icebergs, by price
 };
 
+// Here for every resting order and every one that leaves: compiled into their callers.
+inline const Level& Book::level(Side side, Price price) const {
+  return near_.contains(price) ? near_[price] : far(side).find(price.value)->second;
+}
+
+inline Level& Book::occupied(Side side, Price price) {
+  return near_.contains(price) ? near_[price] : far(side).find(price.value)->second;
+}
+
+[[gnu::always_inline]] inline void Book::push_back(Side side, std::uint32_t index) {
+  Node& node = nodes_[index];
+  if (pushes_ < kPushesPerMove) ++pushes_;
+  if (!near_.contains(node.price)) [[unlikely]]
+    follow(side, node.price);
+  Level& level = near_.contains(node.price) ? near_[node.price] : far(side)[node.price.value];
+  node.prev = level.tail;
+  node.next = 0;
+  if (level.empty()) {
+    level.head = index;
+    if (near_.contains(node.price)) near_.mark(node.price);
+    if (improves(side, node.price)) best_[place(side)] = node.price;
+  } else {
+    nodes_[level.tail].next = index;
+  }
+  level.tail = index;
+  level.quantity += node.leaves;
+}
+
+[[gnu::always_inline]] inline void Book::remove(Side side, std::uint32_t index) {
+  const Node& node = nodes_[index];
+  Level& level = occupied(side, node.price);
+  (node.prev != 0 ? nodes_[node.prev].next : level.head) = node.next;
+  (node.next != 0 ? nodes_[node.next].prev : level.tail) = node.prev;
+  level.quantity -= node.leaves;
+  if (level.empty()) erase_level(side, node.price);
+}
+
 }  // namespace ordergate::core

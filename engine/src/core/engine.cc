@@ -39,8 +39,17 @@ Engine::Engine(EngineConfig config)
     market.band_ppm = instrument.band_ppm;
     market.level_may_fill = instrument.max_quantity.value > kValueMax / open_max_;
   }
+  market_count_ = static_cast<std::uint32_t>(markets_.size());
   limits_.push_back(make_ready(config.default_limits, instruments_, units_));
 }
+
+void Engine::apply(const CommandFrame& frame, Time time, EventSink& sink) {
+  begin(frame, time, sink);
+  while (more()) command(sink);
+  end(sink);
+}
+
+void Engine::step(EventSink& sink) { command(sink); }
 
 void Engine::begin(const CommandFrame& frame, Time time, EventSink& sink) {
   time_ = std::max(time_, time);
@@ -60,10 +69,11 @@ void Engine::end(EventSink& sink) {
 }
 
 void Engine::bind() {
-  frame_accounts_.clear();
-  for (const std::string_view name : frame_->accounts) {
-    const std::uint32_t account = accounts_.find(name);
-    frame_accounts_.push_back(account != accounts_.size() ? account : kUnbound);
+  frame_accounts_.resize(frame_->accounts.size());
+  const std::uint32_t unknown = accounts_.size();
+  for (std::size_t i = 0; i < frame_accounts_.size(); ++i) {
+    const std::uint32_t account = accounts_.find(frame_->accounts[i]);
+    frame_accounts_[i] = account != unknown ? account : kUnbound;
   }
   frame_symbols_.clear();
   for (const std::string_view name : frame_->symbols) {
@@ -88,15 +98,17 @@ void Engine::bind() {
     window_.prefetch(id);
     orders_.prefetch(id);
   }
+}
+
+[[gnu::always_inline]] inline void Engine::look_ahead_of_order() {
   const std::uint32_t order = at_.order + kLevelsAhead;
-  if (order < frame_->sides.size()) {
-    const std::uint32_t symbol = frame_symbols_[frame_->symbol_index[order]].number;
-    if (symbol < markets_.size()) markets_[symbol].book.prefetch(frame_->prices[order]);
-  }
+  if (order >= frame_->sides.size()) return;
+  const std::uint32_t symbol = frame_symbols_[frame_->symbol_index[order]].number;
+  if (symbol < instruments()) markets_[symbol].book.prefetch(frame_->prices[order]);
 }
 
 // A target is waited for four times, each time for what tells where to look next: slot, record and node, neighbours.
-void Engine::look_ahead_of_target() {
+[[gnu::always_inline]] inline void Engine::look_ahead_of_target() {
   const std::uint32_t now = at_.target;
   if (now + kSlotsAhead < targets_) orders_.prefetch(id_at(frame_->targets, now + kSlotsAhead));
   if (now + kRecordsAhead < targets_) {
@@ -130,19 +142,21 @@ void Engine::expire(EventSink& sink) {
   }
 }
 
-void Engine::step(EventSink& sink) {
-  const std::uint32_t command = at_.command++;
-  look_ahead(command);
-  place_.command = command;
-  place_.account = account_of(frame_->account_index[command]);
+[[gnu::always_inline]] inline void Engine::command(EventSink& sink) {
+  const std::uint32_t number = at_.command++;
+  look_ahead(number);
+  place_.command = number;
+  place_.account = account_of(frame_->account_index[number]);
   place_.stale = false;
   if (!frame_->valid_until.empty()) {
-    const Time until = frame_->valid_until[command];
+    const Time until = frame_->valid_until[number];
     place_.stale = until.value != 0 && until < time_;
   }
-  const CommandKind kind = frame_->kinds[command];
+  const CommandKind kind = frame_->kinds[number];
   if (kind == CommandKind::kNewOrder) {
     new_order(sink);
+  } else if (kind == CommandKind::kCancelOrder) {
+    cancel_order(sink);
   } else {
     dispatch(kind, sink);
   }
@@ -153,9 +167,8 @@ void Engine::step(EventSink& sink) {
 void Engine::dispatch(CommandKind kind, EventSink& sink) {
   switch (kind) {
     case CommandKind::kNewOrder:
-      return new_order(sink);
     case CommandKind::kCancelOrder:
-      return cancel_order(sink);
+      return;  // not here
     case CommandKind::kAmendOrder:
       return amend_order(sink);
     case CommandKind::kMassCancel:
@@ -174,14 +187,14 @@ void Engine::dispatch(CommandKind kind, EventSink& sink) {
 // Digest of a command's content, which tells a repeat from a conflict: everything that the client asked for except
 // until when and how to acknowledge it, which a client may well renew when it asks again. The id stands for account and
 // command_id.
-[[gnu::always_inline]] inline std::uint32_t Engine::content_of_new(std::uint32_t row, const OrderTerms* terms) const {
+[[gnu::always_inline]] inline std::uint32_t Engine::content_of_new(std::uint32_t row, Kinds kinds,
+                                                                   const OrderTerms* terms) const {
   const CommandFrame& frame = *frame_;
-  const auto bytes = static_cast<std::uint64_t>(frame.sides[row]) | static_cast<std::uint64_t>(frame.types[row]) << 8 |
-                     static_cast<std::uint64_t>(frame.times_in_force[row]) << 16 |
-                     static_cast<std::uint64_t>(frame.flags[row]) << 24 | std::uint64_t{1} << 32;
   // Not just xor-ed: a sell at 100002 would be the same as a buy at 100001.
   Digest digest(frame_symbols_[frame.symbol_index[row]].hash);
-  digest.add(bytes).add(word(frame.prices[row].value)).add(word(frame.quantities[row].value));
+  digest.add(kinds.bits | std::uint64_t{1} << 32)
+      .add(word(frame.prices[row].value))
+      .add(word(frame.quantities[row].value));
   if (terms != nullptr) [[unlikely]] {
     digest.add(word(terms->stop_price.value)).add(word(terms->display.value)).add(word(terms->expire_at.value));
     digest.add(static_cast<std::uint64_t>(terms->stp)).add(terms->cancel_on_disconnect ? 1u : 0u);
@@ -195,18 +208,33 @@ const OrderTerms* Engine::terms_of(std::uint32_t row) {
   return &frame_->terms[at_.terms++];
 }
 
-void Engine::new_order(EventSink& sink) {
+[[gnu::always_inline]] inline void Engine::new_order(EventSink& sink) {
+  look_ahead_of_order();
+  const CommandFrame& frame = *frame_;
   const std::uint32_t row = at_.order++;
   const OrderTerms* const terms = terms_of(row);
+  const Kinds kinds(frame.sides[row], frame.types[row], frame.times_in_force[row], frame.flags[row]);
   const OrderId id = key();
-  const std::uint32_t content = content_of_new(row, terms);
+  const std::uint32_t content = content_of_new(row, kinds, terms);
   if (seen_before(id, content, 0, sink)) return;
   remember(id, content);
-  const std::uint32_t index = record(id, row, terms, content);
+  const std::uint32_t index = record(id, row, kinds, content);
+  if (terms == nullptr && kinds.plain()) [[likely]]
+    return take<true>(index, sink);
+  record_terms(orders_[index], terms);
+  take_special(index, sink);
+}
+
+// Compiled by itself: the usual order's path is to be straight.
+[[gnu::noinline]] void Engine::take_special(std::uint32_t index, EventSink& sink) { take<false>(index, sink); }
+
+// The order begins, or is refused.
+template <bool plain>
+[[gnu::always_inline]] inline void Engine::take(std::uint32_t index, EventSink& sink) {
   Order& order = orders_[index];
-  const Reason reason = place_.stale ? Reason::kStale : refusal(order);
+  const Reason reason = place_.stale ? Reason::kStale : refusal<plain>(order);
   if (reason == Reason::kNone) [[likely]]
-    return start(index, sink);
+    return start<plain>(index, sink);
   order.reject_reason = reason;
   order.status = OrderStatus::kRejected;
   tell(sink, EventKind::kRejected, index, true).reason = reason;
@@ -214,8 +242,8 @@ void Engine::new_order(EventSink& sink) {
 }
 
 // An order exists from its first sight on, also if it is refused: a retry must find it.
-[[gnu::always_inline]] inline std::uint32_t Engine::record(const OrderId& id, std::uint32_t row,
-                                                           const OrderTerms* terms, std::uint32_t content) {
+[[gnu::always_inline]] inline std::uint32_t Engine::record(const OrderId& id, std::uint32_t row, Kinds kinds,
+                                                           std::uint32_t content) {
   const CommandFrame& frame = *frame_;
   const std::uint32_t index = orders_.acquire(id);
   Order& order = orders_[index];
@@ -232,25 +260,19 @@ void Engine::new_order(EventSink& sink) {
   order.symbol = frame_symbols_[frame.symbol_index[row]].number;
   order.version = 0;
   order.extras = 0;
-  order.side = frame.sides[row];
-  order.type = frame.types[row];
-  order.time_in_force = frame.times_in_force[row];
-  order.flags = frame.flags[row];
-  order.status = OrderStatus::kNone;
-  order.reject_reason = Reason::kNone;
-  order.stp = SelfTradePrevention::kNone;
+  order.set_command(kinds, frame.command_ids[place_.command]);
   order.notional = 0;
   order.queued_at = frame.queued_at;
   order.age_us = frame.age_us[place_.command];
   order.content = content;
-  order.set_command_id(frame.command_ids[place_.command]);
   orders_.nodes()[index].rests = false;
-  if (terms != nullptr || order.time_in_force == TimeInForce::kDay || order.type >= OrderType::kStop) [[unlikely]]
-    record_terms(order, terms != nullptr ? *terms : OrderTerms{});
   return index;
 }
 
-void Engine::record_terms(Order& order, const OrderTerms& terms) {
+// `given` may be nullptr.
+void Engine::record_terms(Order& order, const OrderTerms* given) {
+  if (given == nullptr && order.time_in_force != TimeInForce::kDay && order.type < OrderType::kStop) return;
+  const OrderTerms terms = given != nullptr ? *given : OrderTerms{};
   if (free_extras_.empty()) {
     order.extras = static_cast<std::uint32_t>(extras_.size());
     extras_.emplace_back();
@@ -303,10 +325,10 @@ void Engine::cancel_order(EventSink& sink) {
     reason = Reason::kTooLate;
   } else if (version != 0 && version != orders_[index].version) {
     reason = Reason::kVersionMismatch;
-  } else if (state_of(orders_[index].symbol, place_.account) == TradingState::kBlocked) {
+  } else if (restricted_ && state_of(orders_[index].symbol, place_.account) == TradingState::kBlocked) {
     reason = Reason::kTradingState;
   }
-  if (reason == Reason::kNone) return cancel_rest(index, Cause::kUser, true, sink);
+  if (reason == Reason::kNone) return cancel_rest_here(index, Cause::kUser, true, sink);
   show(sink, EventKind::kCancelRejected, index, reason);
 }
 
@@ -331,22 +353,25 @@ void Engine::cancel_order(EventSink& sink) {
 [[gnu::always_inline]] inline Event& Engine::tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers,
                                                   Cause cause, Liquidity liquidity) {
   Order& order = orders_[index];
-  Event& event = sink.events.append();
+  const Quantity leaves = order.leaves();
+  const Notional notional = order.notional;
+  const Sequence seq = accounts_.next_seq(order.account);
   // The small ones in one store; they are the first eight bytes (event.h).
   const std::uint64_t head = static_cast<std::uint64_t>(kind) | static_cast<std::uint64_t>(cause) << 16 |
                              static_cast<std::uint64_t>(liquidity) << 24 |
                              static_cast<std::uint64_t>(order.status) << 32 | std::uint64_t{answers} << 40;
+  Event& event = sink.events.append();
   std::memcpy(static_cast<void*>(&event), &head, sizeof head);
   event.command = place_.command;
   event.account = order.account;
   event.order = index;
   event.version = ++order.version;
-  event.seq = accounts_.next_seq(order.account);
+  event.seq = seq;
   event.executed = order.executed;
-  event.leaves = order.leaves();
-  event.notional = order.notional;
+  event.leaves = leaves;
+  event.notional = notional;
   order.updated_at = time_;
-  order.last_seq = event.seq;
+  order.last_seq = seq;
   return event;
 }
 
@@ -386,8 +411,8 @@ std::optional<AccountView> Engine::account_view(std::string_view name) const {
                    .positions = {}};
   for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
     const Exposure* exposure = accounts_.find_exposure(account, instrument);
-    if (exposure == nullptr || exposure->position == 0) continue;
-    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position));
+    if (exposure == nullptr || exposure->position() == 0) continue;
+    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position()));
   }
   return view;
 }

@@ -76,11 +76,7 @@ class Engine {
 
   // Applies the frame at the later of `time` and the last engine time, and appends its events to `sink`, which the
   // caller has cleared. Every command yields at least one event.
-  void apply(const CommandFrame& frame, Time time, EventSink& sink) {
-    begin(frame, time, sink);
-    while (more()) step(sink);
-    end(sink);
-  }
+  void apply(const CommandFrame& frame, Time time, EventSink& sink);
   // The same in steps: one command each. REQUIRES: the frame stays as it is until end().
   void begin(const CommandFrame& frame, Time time, EventSink& sink);
   bool more() const { return at_.command < frame_->size(); }
@@ -105,7 +101,7 @@ class Engine {
   std::uint32_t accounts() const { return accounts_.size(); }
   // Symbols below instruments() are those of the configuration, in its order; the others are unknown ones.
   std::string_view symbol(std::uint32_t index) const { return symbols_.name(index); }
-  std::uint32_t instruments() const { return static_cast<std::uint32_t>(markets_.size()); }
+  std::uint32_t instruments() const { return market_count_; }
   const Book& book(std::uint32_t instrument) const { return markets_[instrument].book; }
   const NodePool& nodes() const { return orders_.nodes(); }
   // The order with the id, if it is held; else 0.
@@ -190,15 +186,20 @@ class Engine {
   // engine.cc: frames, new orders, cancels, events
   void bind();
   void look_ahead(std::uint32_t command);
+  void look_ahead_of_order();
   void look_ahead_of_target();
   std::uint32_t account_of(std::uint32_t index);
   void expire(EventSink& sink);
+  void command(EventSink& sink);
   void dispatch(CommandKind kind, EventSink& sink);
   void new_order(EventSink& sink);
-  std::uint32_t record(const OrderId& id, std::uint32_t row, const OrderTerms* terms, std::uint32_t content);
-  void record_terms(Order& order, const OrderTerms& terms);
+  template <bool plain>  // Kinds::plain(), and without terms
+  [[gnu::always_inline]] void take(std::uint32_t index, EventSink& sink);
+  void take_special(std::uint32_t index, EventSink& sink);
+  std::uint32_t record(const OrderId& id, std::uint32_t row, Kinds kinds, std::uint32_t content);
+  void record_terms(Order& order, const OrderTerms* given);
   const OrderTerms* terms_of(std::uint32_t row);
-  std::uint32_t content_of_new(std::uint32_t row, const OrderTerms* terms) const;
+  std::uint32_t content_of_new(std::uint32_t row, Kinds kinds, const OrderTerms* terms) const;
   void cancel_order(EventSink& sink);
   std::uint64_t expected_version();
   std::uint32_t own_target(const OrderId& target, std::uint32_t hint) const;
@@ -210,10 +211,11 @@ class Engine {
   Event& tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason);
 
   // refusal.cc: why an order is not taken
+  template <bool plain>
   Reason refusal(const Order& order) const;
   Reason refusal_of_terms(const Order& order) const;
   Reason refusal_of_price(const Order& order) const;
-  Reason refusal_of_exposure(const Order& order, Quantity quantity, Price price, Quantity open_before,
+  Reason refusal_of_exposure(const Order& order, bool rests, Quantity quantity, Price price, Quantity open_before,
                              Price price_before) const;
   Reason refusal_of_room(const Order& order, Quantity quantity, Price price) const;
   bool within_band(Price price, Price reference, std::uint32_t band_ppm) const;
@@ -226,6 +228,7 @@ class Engine {
   Price open_price(const Order& order) const;
 
   // matching.cc: what happens to an order that was taken
+  template <bool plain>
   void start(std::uint32_t index, EventSink& sink);
   void enter(std::uint32_t index, Price limit, TimeInForce time_in_force, bool answers, EventSink& sink);
   void match(std::uint32_t index, Price limit, bool answers, EventSink& sink);
@@ -244,6 +247,7 @@ class Engine {
   void take_out(std::uint32_t index);
   void close(std::uint32_t index);
   void cancel_rest(std::uint32_t index, Cause cause, bool answers, EventSink& sink);
+  void cancel_rest_here(std::uint32_t index, Cause cause, bool answers, EventSink& sink);
   bool triggered_already(const Order& order) const;
   void trigger(std::uint32_t index, bool answers, EventSink& sink);
   void run_triggers(EventSink& sink);
@@ -309,6 +313,7 @@ class Engine {
   std::vector<std::uint32_t> free_extras_;
   Labels labels_;
   std::vector<Market> markets_;
+  std::uint32_t market_count_ = 0;
   Accounts accounts_;
   std::vector<ReadyLimits> limits_;  // 0: the default ones
   Names symbols_;

@@ -74,10 +74,10 @@ void Engine::add_account(StateHash& hash, std::uint32_t index) const {
   hash.add(std::uint64_t{account.open_orders} | static_cast<std::uint64_t>(account.state) << 32);
   for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
     const Exposure* exposure = accounts_.find_exposure(index, instrument);
-    if (exposure == nullptr || (exposure->position == 0 && exposure->open[0] == 0 && exposure->open[1] == 0)) continue;
+    if (exposure == nullptr || exposure->none()) continue;
     hash.add(std::uint64_t{instrument});
-    add_wide(hash, exposure->position);
-    for (const Wide open : exposure->open) add_wide(hash, open);
+    add_wide(hash, exposure->position());
+    for (const Side side : {Side::kBuy, Side::kSell}) add_wide(hash, exposure->open(side));
   }
   if (account.limits == 0) return;
   const Limits& limits = limits_[account.limits].given;

@@ -80,7 +80,7 @@ void Engine::save_account(StateWriter& out, std::uint32_t index) const {
   const auto each = [&](const auto& act) {
     for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
       const Exposure* exposure = accounts_.find_exposure(index, instrument);
-      if (exposure != nullptr && exposure->position != 0) act(instrument, exposure->position);
+      if (exposure != nullptr && exposure->position() != 0) act(instrument, exposure->position());
     }
   };
   each([&](std::uint32_t, Wide) { ++held; });
@@ -181,11 +181,14 @@ void Engine::load_account(StateReader& in) {
     accounts_[index].limits = static_cast<std::uint32_t>(limits_.size());
     limits_.push_back(make_ready(get_limits(in), instruments_, units_));
   }
+  std::uint32_t next = 0;
   for (auto left = in.get<std::uint32_t>(); left != 0 && in.ok(); --left) {
     const auto instrument = in.get<std::uint32_t>();
     const auto position = in.get<Wide>();
-    in.require(instrument < instruments() && position <= kPositionMax && position >= -kPositionMax);
-    if (in.ok()) accounts_.exposure(index, instrument).position = position;
+    in.require(instrument >= next && instrument < instruments() && position <= kPositionMax &&
+               position >= -kPositionMax);
+    if (in.ok()) accounts_.exposure(index, instrument) = Exposure(position);
+    next = instrument + 1;
   }
 }
 

@@ -67,6 +67,7 @@ Price Ladder::at_or_below(Price price, Price none) const {
 void Ladder::move_to(Price centre) {
   if (!levels_) levels_ = std::make_unique<Level[]>(kTicks);
   base_ = centre.value - kTicks / 2;
+  ticks_ = kTicks;
 }
 
 }  // namespace ordergate::core

@@ -27,7 +27,7 @@ class Ladder {
   static constexpr std::int64_t kTicks = 16'384;
 
   bool contains(Price price) const {
-    return levels_ && price.value >= base_ && price.value - base_ < kTicks;  // base_ is far from overflow
+    return offset(price) < ticks_;  // below base_ it is far beyond
   }
   // REQUIRES: contains(price), here and below.
   Level& operator[](Price price) { return levels_[offset(price)]; }
@@ -51,10 +51,11 @@ class Ladder {
   static constexpr std::size_t kWords = kTicks / 64;
   static constexpr std::size_t kSummaries = kWords / 64;
 
-  std::size_t offset(Price price) const { return static_cast<std::size_t>(price.value - base_); }
+  std::size_t offset(Price price) const { return word(price.value) - word(base_); }
 
   std::unique_ptr<Level[]> levels_;
   std::int64_t base_ = 0;
+  std::size_t ticks_ = 0;                              // kTicks, once it is placed
   std::array<std::uint64_t, kWords> words_{};          // bit: level is occupied
   std::array<std::uint64_t, kSummaries> summaries_{};  // bit: word is not 0
 };

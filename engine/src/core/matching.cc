@@ -19,9 +19,15 @@ Time next_day_end(Time time, Time of_day) {
 }  // namespace
 
 // The command's own order was taken.
+template <bool plain>
 [[gnu::always_inline]] inline void Engine::start(std::uint32_t index, EventSink& sink) {
   Order& order = orders_[index];
-  if (order.extras != 0) [[unlikely]] {
+  if constexpr (plain) {
+    order.status = OrderStatus::kOpen;
+    tell(sink, EventKind::kAccepted, index, true);
+    return enter(index, order.price, order.time_in_force, true, sink);
+  }
+  if (order.extras != 0) {
     Extras& extras = extras_[order.extras];
     extras.accepted = extras.arrival = ++accepted_;
     if (order.time_in_force == TimeInForce::kDay) extras.expire_at = next_day_end(time_, trading_day_end_);
@@ -30,9 +36,10 @@ Time next_day_end(Time time, Time of_day) {
   const bool waits = order.type >= OrderType::kStop;
   order.status = waits ? OrderStatus::kUntriggered : OrderStatus::kOpen;
   tell(sink, EventKind::kAccepted, index, true);
-  if (!waits) [[likely]]
-    return enter(index, order.type == OrderType::kLimit ? order.price : market_limit(order), order.time_in_force, true,
-                 sink);
+  if (!waits) {
+    const Price limit = order.type == OrderType::kLimit ? order.price : market_limit(order);
+    return enter(index, limit, order.time_in_force, true, sink);
+  }
   if (triggered_already(order)) return trigger(index, true, sink);
   wait(index);
 }
@@ -55,10 +62,16 @@ Price Engine::market_limit(const Order& order) const {
   if (time_in_force == TimeInForce::kFok && !can_fill(order, limit)) {
     return cancel_rest(index, Cause::kFokUnfilled, answers, sink);
   }
-  match(index, limit, answers, sink);
-  if (!is_live(order.status)) return;
+  const Market& market = markets_[order.symbol];
+  if (market.book.crosses(order.side, limit)) {
+    match(index, limit, answers, sink);
+    if (!is_live(order.status)) return;
+  }
   // A triggered stop may find its level fuller than it could be when it came.
-  if (stays(time_in_force) && refusal_of_room(order, order.leaves(), order.price) == Reason::kNone) return rest(index);
+  if (stays(time_in_force) &&
+      (!market.level_may_fill || refusal_of_room(order, order.leaves(), order.price) == Reason::kNone)) {
+    return rest(index);
+  }
   const bool fok = time_in_force == TimeInForce::kFok;
   cancel_rest(index, fok ? Cause::kFokUnfilled : Cause::kIocRemainder, answers, sink);
 }
@@ -80,7 +93,8 @@ void Engine::match(std::uint32_t index, Price limit, bool answers, EventSink& si
 
 // Trades as much as both have, at the maker's price: the maker's event, then the taker's.
 void Engine::trade(std::uint32_t maker_index, std::uint32_t taker_index, bool answers, EventSink& sink) {
-  const Node node = orders_.nodes()[maker_index];
+  Node& node = orders_.nodes()[maker_index];
+  const Price price = node.price;
   Order& maker = orders_[maker_index];
   Order& taker = orders_[taker_index];
   Market& market = markets_[taker.symbol];
@@ -88,16 +102,16 @@ void Engine::trade(std::uint32_t maker_index, std::uint32_t taker_index, bool an
   const bool shown_gone = quantity == node.leaves;
   if (shown_gone) {
     market.book.remove(maker.side, maker_index);
-    orders_.nodes()[maker_index].rests = false;
+    node.rests = false;
   } else {
     market.book.reduce(maker.side, maker_index, quantity);
   }
-  market.last = node.price;
+  market.last = price;
   if (!market.stops.empty()) [[unlikely]] {
-    market.stops.print(node.price);
+    market.stops.print(price);
     printed_ = true;
   }
-  const Notional product = Notional(node.price.value) * Notional(quantity.value);
+  const Notional product = Notional(price.value) * Notional(quantity.value);
   const bool maker_done = (maker.executed += quantity) == maker.quantity;
   const bool taker_done = (taker.executed += quantity) == taker.quantity;
   maker.notional += product;
@@ -105,16 +119,13 @@ void Engine::trade(std::uint32_t maker_index, std::uint32_t taker_index, bool an
   maker.status = maker_done ? OrderStatus::kFilled : OrderStatus::kPartiallyFilled;
   taker.status = taker_done ? OrderStatus::kFilled : OrderStatus::kPartiallyFilled;
 
-  const std::int64_t bought = maker.side == Side::kBuy ? quantity.value : -quantity.value;
-  Exposure& exposure = accounts_.exposure(maker.account, maker.symbol);
-  exposure.position += bought;
-  exposure.open_of(maker.side) -= quantity.value;
-  accounts_.exposure(taker.account, taker.symbol).position -= bought;
+  accounts_.exposure(maker.account, maker.symbol).trade_open(maker.side, quantity.value);
+  accounts_.exposure(taker.account, taker.symbol).trade(taker.side, quantity.value);
   accounts_[maker.account].open_notional -= product * market.unit;
 
   Trade& trade = sink.trades.append();
   trade = {.number = {counters_.trades + sink.trades.size()},
-           .price = node.price,
+           .price = price,
            .quantity = quantity,
            .symbol = taker.symbol,
            .maker_event = static_cast<std::uint32_t>(sink.events.size()),
@@ -219,7 +230,7 @@ bool Engine::can_fill_from_others(const Order& order, Price limit) const {
 
 // What the order has open changes by `lots` at the price by which it counts.
 [[gnu::always_inline]] inline void Engine::add_open(const Order& order, Price price, std::int64_t lots) {
-  accounts_.exposure(order.account, order.symbol).open_of(order.side) += lots;
+  accounts_.exposure(order.account, order.symbol).add_open(order.side, lots);
   accounts_[order.account].open_notional +=
       static_cast<Notional>(Wide{price.value} * lots) * markets_[order.symbol].unit;  // modulo 2^128
 }
@@ -302,6 +313,12 @@ void Engine::unwait(std::uint32_t index) {
 
 // Ends what is left of an order, whether it rests, waits or has just come in.
 void Engine::cancel_rest(std::uint32_t index, Cause cause, bool answers, EventSink& sink) {
+  cancel_rest_here(index, cause, answers, sink);
+}
+
+// The same compiled into its caller.
+[[gnu::always_inline]] inline void Engine::cancel_rest_here(std::uint32_t index, Cause cause, bool answers,
+                                                            EventSink& sink) {
   take_out(index);
   orders_[index].status = OrderStatus::kCanceled;
   tell(sink, EventKind::kCanceled, index, answers, cause);

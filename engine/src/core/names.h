@@ -19,18 +19,13 @@ class Names {
   // Number of the name, given now if it has none.
   std::uint32_t intern(std::string_view name) {
     const std::uint64_t key = quick_hash(name);
-    for (std::size_t at = key & mask(); slots_[at].number != kFree; at = (at + 1) & mask()) {
-      if (slots_[at].key == key && names_[slots_[at].number].text == name) return slots_[at].number;
-    }
-    return add(name, key);
+    const std::uint32_t number = search(name, key);
+    return number != kFree ? number : add(name, key);
   }
   // Number of the name; size() if it has none.
   std::uint32_t find(std::string_view name) const {
-    const std::uint64_t key = quick_hash(name);
-    for (std::size_t at = key & mask(); slots_[at].number != kFree; at = (at + 1) & mask()) {
-      if (slots_[at].key == key && names_[slots_[at].number].text == name) return slots_[at].number;
-    }
-    return size();
+    const std::uint32_t number = search(name, quick_hash(name));
+    return number != kFree ? number : size();
   }
   std::string_view name(std::uint32_t number) const { return names_[number].text; }
   // StateHash::of(name).
@@ -46,6 +41,7 @@ class Names {
   };
   struct Slot {
     std::uint64_t key = 0;
+    const std::string* text = nullptr;
     std::uint32_t number = kFree;
   };
 
@@ -53,9 +49,15 @@ class Names {
   static std::uint64_t quick_hash(std::string_view name) {
     std::uint64_t hash = name.size();
     std::uint64_t word = 0;
-    if (name.size() < sizeof word) {
+    if (name.size() < sizeof word / 2) {
       for (const char c : name) word = word << 8 | static_cast<unsigned char>(c);
       return StateHash::mix(hash ^ word << 8);
+    }
+    if (name.size() < sizeof word) {
+      std::uint32_t half = 0;
+      std::memcpy(&half, name.data(), sizeof half);
+      std::memcpy(&word, name.data() + name.size() - sizeof half, sizeof half);
+      return StateHash::mix(hash ^ (word << 32 | half));
     }
     for (std::size_t at = 0; at + sizeof word < name.size(); at += sizeof word) {
       std::memcpy(&word, name.data() + at, sizeof word);
@@ -64,6 +66,12 @@ class Names {
     }
     std::memcpy(&word, name.data() + name.size() - sizeof word, sizeof word);
     return StateHash::mix(hash ^ word);
+  }
+
+  std::uint32_t search(std::string_view name, std::uint64_t key) const {
+    std::size_t at = key & mask();
+    while (slots_[at].number != kFree && (slots_[at].key != key || *slots_[at].text != name)) at = (at + 1) & mask();
+    return slots_[at].number;
   }
 
   std::size_t mask() const { return slots_.size() - 1; }
@@ -78,7 +86,7 @@ class Names {
         if (slot.number != kFree) place(slot);
       }
     }
-    place({key, number});
+    place({key, &names_.back().text, number});
     return number;
   }
 

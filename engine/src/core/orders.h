@@ -36,11 +36,10 @@ class Orders {
   }
 
   // For what will be asked for soon: fetches the bucket of an id, then the order that it probably stands for (or 0).
-  void prefetch(const OrderId& id) const { __builtin_prefetch(&buckets_[Key(id).at & mask_], 1); }
+  void prefetch(const OrderId& id) const { __builtin_prefetch(&bucket_of(id), 1); }
   std::uint32_t guess(const OrderId& id) const {
-    const Key key(id);
-    const Bucket& bucket = buckets_[key.at & mask_];
-    const unsigned found = equal(bucket.tags, key.tag);
+    const Bucket& bucket = bucket_of(id);
+    const unsigned found = equal(bucket.tags, id.tag());
     return found == 0 ? 0 : bucket.orders[std::countr_zero(found)];
   }
 
@@ -58,14 +57,14 @@ class Orders {
 
   // The order has ended; it is in no book.
   void end(std::uint32_t index) {
-    if (ended_ - reused_ == queue_.size()) [[unlikely]]
+    if (ended_ - reused_ > queue_mask_) [[unlikely]]
       lengthen();
     queued(ended_++) = index;
   }
 
   // How many have ended and are held, and the n-th of them, the one that ended first being number 0.
   std::uint32_t ended() const { return static_cast<std::uint32_t>(ended_ - forgotten_); }
-  std::uint32_t ended(std::uint32_t n) const { return queue_[(forgotten_ + n) & (queue_.size() - 1)]; }
+  std::uint32_t ended(std::uint32_t n) const { return queue_[(forgotten_ + n) & queue_mask_]; }
 
   // True if no more orders can have been held at once: those within open_max, ended_max, and the one that came last.
   bool full() const { return touched_ > held_max_; }
@@ -78,15 +77,6 @@ class Orders {
   }
 
  private:
-  // Where an id stands in the table, and by what it is told there.
-  struct Key {
-    explicit Key(const OrderId& id) : Key((id.first ^ std::rotl(id.second, 32)) * 0x9E3779B97F4A7C15u) {}
-    explicit Key(std::uint64_t hash)
-        : at(static_cast<std::uint32_t>(hash)), tag(static_cast<std::uint32_t>(hash >> 32)) {}
-    std::uint32_t at;
-    std::uint32_t tag;
-  };
-
   static constexpr std::size_t kPlaces = 8;
 
   // A cache line. A place is free if its order is 0.
@@ -111,10 +101,13 @@ class Orders {
 #endif
   }
 
+  std::size_t place_of(const OrderId& id) const { return id.place() >> 32 & mask_; }
+  Bucket& bucket_of(const OrderId& id) { return buckets_[place_of(id)]; }
+  const Bucket& bucket_of(const OrderId& id) const { return buckets_[place_of(id)]; }
+
   std::uint32_t search(const OrderId& id) const {
-    const Key key(id);
-    const Bucket& bucket = buckets_[key.at & mask_];
-    for (unsigned found = equal(bucket.tags, key.tag); found != 0; found &= found - 1) {
+    const Bucket& bucket = bucket_of(id);
+    for (unsigned found = equal(bucket.tags, id.tag()); found != 0; found &= found - 1) {
       const std::uint32_t order = bucket.orders[std::countr_zero(found)];
       if (order != 0 && orders_[order].id == id) return order;
     }
@@ -128,7 +121,7 @@ class Orders {
     return touched_;
   }
 
-  std::uint32_t& queued(std::uint64_t number) { return queue_[number & (queue_.size() - 1)]; }
+  std::uint32_t& queued(std::uint64_t number) { return queue_[number & queue_mask_]; }
 
   std::uint32_t reuse() {
     const Order& soon = orders_[queued(reused_ + kReuseAhead)];
@@ -147,33 +140,33 @@ class Orders {
   }
 
   void insert(const OrderId& id, std::uint32_t order) {
-    if (++used_ > kPlaces * (mask_ + 1) / 3) [[unlikely]]
+    if (used_++ == used_max_) [[unlikely]]
       grow();
-    place(Key(id), order);
+    place(id, order);
   }
-  void place(Key key, std::uint32_t order) {
-    Bucket& bucket = buckets_[key.at & mask_];
+  void place(const OrderId& id, std::uint32_t order) {
+    Bucket& bucket = bucket_of(id);
     const unsigned free = equal(bucket.orders, 0);
     if (free == 0) [[unlikely]] {
       crowd_.push_back(order);
       return;
     }
-    bucket.tags[std::countr_zero(free)] = key.tag;
+    bucket.tags[std::countr_zero(free)] = id.tag();
     bucket.orders[std::countr_zero(free)] = order;
   }
   void erase(const OrderId& id, std::uint32_t order) {
     --used_;
-    const Key key(id);
-    Bucket& bucket = buckets_[key.at & mask_];
+    Bucket& bucket = bucket_of(id);
     const unsigned found = equal(bucket.orders, order);
-    if (found != 0) bucket.orders[std::countr_zero(found)] = 0;
-    if (!crowd_.empty()) [[unlikely]]
-      thin_crowd(key, found == 0 ? order : 0);
+    if (!crowd_.empty() && equal(bucket.orders, 0) == 0) [[unlikely]]
+      return thin_crowd(id, order);
+    bucket.orders[std::countr_zero(found)] = 0;
   }
   std::uint32_t search_crowd(const OrderId& id) const;
-  void thin_crowd(Key key, std::uint32_t gone);
+  void thin_crowd(const OrderId& id, std::uint32_t gone);
   void grow();
   static Block<Bucket> make_buckets(std::size_t count);
+  static constexpr std::size_t most_of(std::size_t buckets) { return kPlaces * buckets / 3; }
 
   void lengthen();
 
@@ -192,6 +185,7 @@ class Orders {
   // Records whose orders have ended, in that order, in a ring: by number, those from reused_ on can be used again (as
   // long as below reusable_), those from forgotten_ on are held, up to ended_.
   std::vector<std::uint32_t> queue_;
+  std::size_t queue_mask_;
   std::uint64_t reused_ = 0;
   std::uint64_t reusable_ = 0;
   std::uint64_t forgotten_ = 0;
@@ -203,6 +197,7 @@ class Orders {
   Block<Bucket> buckets_ = make_buckets(kBucketsAtFirst);
   std::vector<std::uint32_t> crowd_;
   std::size_t used_ = 0;
+  std::size_t used_max_ = most_of(kBucketsAtFirst);
 };
 
 }  // namespace ordergate::core

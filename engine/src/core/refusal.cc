@@ -13,11 +13,10 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
 }
 
 // Order of precedence: RULES.md. Written for the usual order: what is rare is looked at behind one branch each.
+template <bool plain>
 [[gnu::always_inline]] inline Reason Engine::refusal(const Order& order) const {
-  if (order.symbol >= markets_.size()) return Reason::kUnknownSymbol;
+  if (order.symbol >= instruments()) return Reason::kUnknownSymbol;
   const Market& market = markets_[order.symbol];
-  const bool plain = order.extras == 0 && order.type == OrderType::kLimit && order.flags == 0 &&
-                     order.time_in_force != TimeInForce::kGtd;
   if (!plain || order.quantity.value <= 0 || order.price.value == 0) [[unlikely]] {
     const Reason reason = refusal_of_terms(order);
     if (reason != Reason::kNone) return reason;
@@ -25,17 +24,20 @@ TradingState Engine::state_of(std::uint32_t symbol, std::uint32_t account) const
   if (restricted_ && state_of(order.symbol, order.account) != TradingState::kActive) return Reason::kTradingState;
   const ReadyLimits& limits = limits_of(order.account);
   if (order.quantity.value > limits.instruments[order.symbol].max_quantity) return Reason::kMaxOrderQuantity;
-  if (order.type == OrderType::kLimit && (market.band_ppm | limits.band_ppm) == 0) [[likely]] {
+  if ((plain || order.type == OrderType::kLimit) && (market.band_ppm | limits.band_ppm) == 0) [[likely]] {
     if (order.price < market.min_price || order.price > market.max_price) return Reason::kPriceBand;
   } else if (const Reason reason = refusal_of_price(order); reason != Reason::kNone) {
     return reason;
   }
+  const bool rests = plain ? stays(order.time_in_force) : can_rest(order);
   if (limits.any) {
-    const Reason reason = refusal_of_exposure(order, order.quantity, open_price(order), {0}, {0});
+    const Price price = plain ? order.price : open_price(order);
+    const Reason reason = refusal_of_exposure(order, rests, order.quantity, price, {0}, {0});
     if (reason != Reason::kNone) return reason;
   }
-  if ((order.flags & kPostOnly) != 0 && market.book.crosses(order.side, order.price)) return Reason::kWouldCross;
-  if (!can_rest(order)) return Reason::kNone;
+  if (!plain && (order.flags & kPostOnly) != 0 && market.book.crosses(order.side, order.price))
+    return Reason::kWouldCross;
+  if (!rests) return Reason::kNone;
   // Decided before anything trades: whether it will have to rest is not known yet, that it can is.
   if (open_ >= open_max_) return Reason::kEngineCapacity;
   return market.level_may_fill ? refusal_of_room(order, order.quantity, order.price) : Reason::kNone;
@@ -111,9 +113,10 @@ Notional Engine::notional_of(std::uint32_t symbol, Price price, Quantity quantit
 }
 
 // The account's limits, for an order of this quantity and price that takes the place of what is open already (0:
-// nothing). Quantity is the total; what was executed of it is in the position.
-[[gnu::always_inline]] inline Reason Engine::refusal_of_exposure(const Order& order, Quantity quantity, Price price,
-                                                                 Quantity open_before, Price price_before) const {
+// nothing), and can rest or not. Quantity is the total; what was executed of it is in the position.
+[[gnu::always_inline]] inline Reason Engine::refusal_of_exposure(const Order& order, bool rests, Quantity quantity,
+                                                                 Price price, Quantity open_before,
+                                                                 Price price_before) const {
   const ReadyLimits& limits = limits_of(order.account);
   if (!limits.any) return Reason::kNone;
   const ReadyLimits::PerInstrument& of_symbol = limits.instruments[order.symbol];
@@ -121,7 +124,7 @@ Notional Engine::notional_of(std::uint32_t symbol, Price price, Quantity quantit
   const std::int64_t leaves = quantity.value - order.executed.value;
   const Notional product = Notional(price.value) * Notional(quantity.value);
   if (product > of_symbol.max_order_product) return Reason::kMaxOrderNotional;
-  if (can_rest(order)) {
+  if (rests) {
     const std::uint64_t unit = markets_[order.symbol].unit;
     Notional others = account.open_notional;
     Notional its_own = product;
@@ -135,9 +138,7 @@ Notional Engine::notional_of(std::uint32_t symbol, Price price, Quantity quantit
   }
   const Exposure* exposure = accounts_.find_exposure(order.account, order.symbol);
   if (exposure == nullptr) return leaves > of_symbol.max_position ? Reason::kMaxPosition : Reason::kNone;
-  const Wide sign = -Wide{order.side == Side::kSell};  // whose turn it is can't be foretold: no branch
-  const Wide position = (exposure->position ^ sign) - sign;
-  const Wide reach = position + exposure->open_of(order.side) + (leaves - open_before.value);
+  const Wide reach = exposure->reach(order.side) + (leaves - open_before.value);
   return reach > of_symbol.max_position ? Reason::kMaxPosition : Reason::kNone;
 }
 

@@ -4,7 +4,6 @@
 // one-byte columns of the frames need no translation.
 #pragma once
 
-#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -64,10 +63,10 @@ struct OrderId {
   }
   void write(char* bytes) const { std::memcpy(bytes, this, sizeof *this); }
 
-  // The id is a cryptographic hash already; the multiplication only protects against an id whose bits are not.
-  std::uint32_t hash() const {
-    return static_cast<std::uint32_t>(((first ^ std::rotl(second, 32)) * 0x9E3779B97F4A7C15u) >> 32);
-  }
+  // Where tables look for the id (by the high bits), and by what they tell it there. The id is a cryptographic hash
+  // already; the multiplication only protects against an id whose bits are not.
+  std::uint64_t place() const { return first * 0x9E3779B97F4A7C15u; }
+  std::uint32_t tag() const { return static_cast<std::uint32_t>(second); }
 };
 static_assert(sizeof(OrderId) == 16);
 

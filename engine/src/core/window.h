@@ -33,9 +33,9 @@ class Window {
     bool known;
     std::uint32_t content;
   };
-  Found find(const OrderId& id) const {
+  [[gnu::always_inline]] Found find(const OrderId& id) const {
     const Bucket& bucket = buckets_[bucket_of(id)];
-    for (unsigned places = equal(bucket.tags, tag_of(id)); places != 0; places &= places - 1) [[unlikely]] {
+    for (unsigned places = equal(bucket.tags, id.tag()); places != 0; places &= places - 1) [[unlikely]] {
       const Found found = look_at(bucket.seqs[std::countr_zero(places)], id);
       if (found.known) return found;
     }
@@ -45,7 +45,7 @@ class Window {
   }
 
   // REQUIRES: !find(id).known.
-  void remember(const OrderId& id, std::uint32_t content) {
+  [[gnu::always_inline]] void remember(const OrderId& id, std::uint32_t content) {
     ++last_;
     if (span_ < window_) ++span_;
     __builtin_prefetch(&ring_[(last_ + 16) & ring_mask_], 1);
@@ -56,7 +56,7 @@ class Window {
     if (free == 0) [[unlikely]]
       return crowd(at);
     const int place = std::countr_zero(free);
-    bucket.tags[place] = tag_of(id);
+    bucket.tags[place] = id.tag();
     bucket.seqs[place] = (bucket.seqs[place] & kCrowded) | (last_ & kSeqMask);
   }
 
@@ -76,7 +76,6 @@ class Window {
   static constexpr std::size_t kPlaces = 8;
   static constexpr std::uint32_t kCrowded = 0x8000'0000u;  // in the first seq of a bucket
   static constexpr std::uint32_t kSeqMask = 0x7FFF'FFFFu;
-  static constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15u;
 
   struct Entry {
     OrderId id;
@@ -91,8 +90,7 @@ class Window {
     Time time;          // came at this time
   };
 
-  std::size_t bucket_of(const OrderId& id) const { return static_cast<std::size_t>(id.first * kSpread >> shift_); }
-  static std::uint32_t tag_of(const OrderId& id) { return static_cast<std::uint32_t>(id.second); }
+  std::size_t bucket_of(const OrderId& id) const { return static_cast<std::size_t>(id.place() >> shift_); }
 
   // A number of a command is told from those 2^31 before it by the ring alone; that one which is long forgotten looks
   // as if it were not takes a place for a while, and does no other harm.
