@@ -2,7 +2,9 @@
 
 The search goes up in large steps until the path falls behind, lets the backlog go by, and comes back in small steps;
 what it takes for the crest allows for the time in which a backlog is seen. While the rate is held it is drawn down a
-little as long as there is a backlog, and up a very little while there is none: always one that the machine carries.
+little as long as there is a backlog; once that is gone it comes back to a little below where the backlog began, since a
+pause of the disk or of another process makes one at any rate, and from there goes up a very little: always one that the
+machine carries.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ DRAIN_SHARE = 0.6
 _OVERSHOT = (0.8, 0.97)
 """How far below the rate the crest lies when a backlog shows: after large steps, after small ones."""
 
+_RETURN = 0.93
+"""Where the rate comes back to, of what it was when a backlog showed: small enough for what can't be carried."""
+
 
 @dataclass(slots=True)
 class Pace:
@@ -34,6 +39,8 @@ class Pace:
     searching: bool = True
     _falling: bool = False
     _crest: float = 0.0
+    _before: float = 0.0
+    _drawn_down: bool = False
 
     def next(self, lag_s: float) -> float:
         """The rate for the next `STEP_S`, given the largest lag of the path."""
@@ -55,11 +62,15 @@ class Pace:
             return 0.93 * self._crest / self.rate
         return 1.01 if self._crest else 1.08
 
-    @staticmethod
-    def _hold(lag_s: float) -> float:
+    def _hold(self, lag_s: float) -> float:
         if lag_s > HIGH_S:
+            if not self._drawn_down:
+                self._drawn_down, self._before = True, self.rate
             return 0.95
-        return 0.99 if lag_s > LOW_S else 1.004
+        if lag_s > LOW_S:
+            return 0.99
+        self._drawn_down = False
+        return 1.03 if self.rate < _RETURN * self._before else 1.004
 
     def settle(self) -> float:
         """The search is over: a little below what it found, from here on in small steps."""

@@ -24,8 +24,8 @@ appendonly yes
 appendfsync always
 no-appendfsync-on-rewrite no
 # A rewrite forks, for some milliseconds in which nobody is answered, and writes everything anew on the processor that
-# matches orders. At the default of 64 MB a busy stack does it all the time; 256 MB take Redis a second or two to load.
-auto-aof-rewrite-min-size 256mb
+# matches orders. At the default of 64 MB a busy stack does it all the time; 512 MB take Redis a few seconds to load.
+auto-aof-rewrite-min-size 512mb
 auto-aof-rewrite-percentage 100
 save ""
 # The streams have no TTL: volatile-lru evicts the status cache and never the log.

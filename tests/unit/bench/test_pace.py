@@ -50,6 +50,15 @@ def test_the_rate_follows_a_machine_that_becomes_slower() -> None:
     assert pace.rate < 12_000
 
 
+def test_after_a_pause_of_the_machine_the_rate_comes_back() -> None:
+    pace, capacity = Pace(19_000.0, searching=False), 20_000.0
+    lag = simulate(pace, capacity, 4, lag=1.5)  # as a pause of 1.5 s leaves it
+    while lag > 0:
+        lag = simulate(pace, capacity, 1, lag)
+    simulate(pace, capacity, 12, lag)
+    assert 0.9 * 19_000 < pace.rate < 1.05 * capacity
+
+
 def test_a_backlog_that_grows_or_is_large_is_not_flat() -> None:
     assert is_flat(samples(0.1, 0.3, 0.1, 0.2, 0.3, 0.2, 0.1, 0.2))
     assert not is_flat(samples(*(0.1 * t for t in range(16))))
