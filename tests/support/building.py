@@ -1,4 +1,4 @@
-"""One build at a time: tests run in two processes, and Ninja does not lock its directory."""
+"""One build at a time: tests may run in several processes, and Ninja does not lock its directory."""
 
 from __future__ import annotations
 
