@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from ..support.stack import RunningStack
 
-MESSAGES, PER_MESSAGE, UNDER_WAY = 300, 200, 10
-MAXMEMORY = 16_000_000
+MESSAGES, PER_MESSAGE, UNDER_WAY = 600, 200, 5
+MAXMEMORY = 32_000_000
 """All the orders and their events take twice that."""
 PRESSURE = 0.75
 """Part of it that is filled while nothing is written to Postgres; from 0.7 on the queue is filled more slowly, from 0.9
-on orders are refused. What is under way then takes 0.05."""
+on orders are refused. What is under way then takes 0.02."""
 
 
 async def test_who_sends_as_fast_as_it_is_answered_is_not_refused(
