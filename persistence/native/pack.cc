@@ -9,31 +9,25 @@ namespace {
 constexpr std::uint8_t kQueued = 1;
 constexpr More kNoMore;
 
-std::uint8_t code(std::string_view column, std::size_t place) {
-  return static_cast<std::uint8_t>(column[place]);
-}
+std::uint8_t code(std::string_view column, std::size_t place) { return static_cast<std::uint8_t>(column[place]); }
 
-std::string_view key_at(std::string_view keys, std::size_t place) {
-  return keys.substr(kKeySize * place, kKeySize);
-}
+std::string_view key_at(std::string_view keys, std::size_t place) { return keys.substr(kKeySize * place, kKeySize); }
 
-void put_id(Copy &out, const Entry &entry) {
+void put_id(Copy& out, const Entry& entry) {
   out.bigint(static_cast<std::int64_t>(entry.ms));
   out.bigint(static_cast<std::int64_t>(entry.seq));
 }
 
 // 0 stands for none.
-void put_price(Copy &out, std::int64_t price) {
-  price != 0 ? out.bigint(price) : out.null();
-}
+void put_price(Copy& out, std::int64_t price) { price != 0 ? out.bigint(price) : out.null(); }
 
-} // namespace
+}  // namespace
 
 void Copy::numeric(std::string_view digits) {
   digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
-  const std::size_t count = (digits.size() + 3) / 4; // digits of base 10,000
+  const std::size_t count = (digits.size() + 3) / 4;  // digits of base 10,000
   std::string groups;
-  std::size_t used = 0; // without zeros at the end
+  std::size_t used = 0;  // without zeros at the end
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t end = digits.size() - 4 * (count - 1 - i);
     std::int16_t group = 0;
@@ -41,43 +35,37 @@ void Copy::numeric(std::string_view digits) {
       group = static_cast<std::int16_t>(10 * group + (digits[at] - '0'));
     }
     group = swapped(group);
-    groups.append(reinterpret_cast<const char *>(&group), sizeof group);
-    if (group != 0)
-      used = i + 1;
+    groups.append(reinterpret_cast<const char*>(&group), sizeof group);
+    if (group != 0) used = i + 1;
   }
   put(static_cast<std::int32_t>(8 + 2 * used));
   put(static_cast<std::int16_t>(used));
-  put(static_cast<std::int16_t>(count == 0 ? 0
-                                           : count - 1)); // weight of the first
-  put(std::int16_t{0});                                   // positive
-  put(std::int16_t{0}); // no decimals are shown
+  put(static_cast<std::int16_t>(count == 0 ? 0 : count - 1));  // weight of the first
+  put(std::int16_t{0});                                        // positive
+  put(std::int16_t{0});                                        // no decimals are shown
   out_.append(groups, 0, 2 * used);
 }
 
-Packer::Slot &Packer::slot(std::string_view key) {
-  Slot &slot = slots_[key];
+Packer::Slot& Packer::slot(std::string_view key) {
+  Slot& slot = slots_[key];
   slot.key = key;
   return slot;
 }
 
-bool Packer::add_commands(const Entry &entry) {
-  if (!frames_.empty() && entry.id() <= frames_.back().id())
-    return false;
-  const CommandFrame &from = commands_;
-  if (!commands_.read(entry.frame))
-    return false;
-  const Entry *const frame = &frames_.emplace_back(entry);
+bool Packer::add_commands(const Entry& entry) {
+  if (!frames_.empty() && entry.id() <= frames_.back().id()) return false;
+  const CommandFrame& from = commands_;
+  if (!commands_.read(entry.frame)) return false;
+  const Entry* const frame = &frames_.emplace_back(entry);
   std::size_t row = 0;
   auto more = from.more.begin();
   for (std::size_t i = 0; i < from.kinds.size(); ++i) {
-    if (from.kinds[i] != CommandFrame::kNewOrder)
-      continue;
+    if (from.kinds[i] != CommandFrame::kNewOrder) continue;
     const std::size_t at = row++;
     const bool has_more = more != from.more.end() && more->order == at;
-    const More *const its = has_more ? &more_.emplace_back(*more++) : nullptr;
-    Slot &order = slot(key_at(from.keys, i));
-    if (order.terms != kNone)
-      continue; // the first NewOrder of the log with an id is the order
+    const More* const its = has_more ? &more_.emplace_back(*more++) : nullptr;
+    Slot& order = slot(key_at(from.keys, i));
+    if (order.terms != kNone) continue;  // the first NewOrder of the log with an id is the order
     order.terms = static_cast<std::uint32_t>(terms_.size());
     terms_.push_back({.account = from.accounts[from.account_index[i]],
                       .command_id = from.command_ids[i],
@@ -97,27 +85,22 @@ bool Packer::add_commands(const Entry &entry) {
   return true;
 }
 
-bool Packer::add_events(const Entry &entry) {
-  if (!event_frames_.empty() && entry.id() <= event_frames_.back().id())
-    return false;
-  if (!events_.read(entry.frame))
-    return false;
-  const Entry &frame = event_frames_.emplace_back(entry);
+bool Packer::add_events(const Entry& entry) {
+  if (!event_frames_.empty() && entry.id() <= event_frames_.back().id()) return false;
+  if (!events_.read(entry.frame)) return false;
+  const Entry& frame = event_frames_.emplace_back(entry);
   times_.push_back(events_.engine_time_ns);
   auto revision = events_.revisions.begin();
   for (std::size_t i = 0; i < events_.kinds.size(); ++i) {
-    const bool revises =
-        revision != events_.revisions.end() && revision->event == i;
+    const bool revises = revision != events_.revisions.end() && revision->event == i;
     if (events_.changes(i)) {
       add_state(frame, i);
       if (revises) {
-        slot(key_at(events_.order_ids, i)).revised =
-            static_cast<std::uint32_t>(revised_.size());
+        slot(key_at(events_.order_ids, i)).revised = static_cast<std::uint32_t>(revised_.size());
         revised_.push_back({*revision, events_.seqs[i]});
       }
     }
-    if (revises)
-      ++revision;
+    if (revises) ++revision;
   }
   add_trades(frame);
   put_account_events(frame);
@@ -126,9 +109,9 @@ bool Packer::add_events(const Entry &entry) {
 
 // Columns are absolute, so that of several events about an order the last one
 // counts.
-void Packer::add_state(const Entry &entry, std::size_t event) {
-  const EventFrame &from = events_;
-  Slot &order = slot(key_at(from.order_ids, event));
+void Packer::add_state(const Entry& entry, std::size_t event) {
+  const EventFrame& from = events_;
+  Slot& order = slot(key_at(from.order_ids, event));
   if (order.state == kNone) {
     order.state = static_cast<std::uint32_t>(states_.size());
     states_.emplace_back();
@@ -145,33 +128,30 @@ void Packer::add_state(const Entry &entry, std::size_t event) {
                           .engine_us = from.engine_time_ns / 1000};
 }
 
-void Packer::add_trades(const Entry &entry) {
-  const EventFrame &from = events_;
+void Packer::add_trades(const Entry& entry) {
+  const EventFrame& from = events_;
   for (std::size_t i = 0; i < from.trade_numbers.size(); ++i) {
-    const std::uint32_t maker = from.maker_events[i],
-                        taker = from.taker_events[i];
-    executions_.push_back(
-        {.number = from.trade_numbers[i],
-         .symbol = from.symbols[from.trade_symbols[i]],
-         .price = from.trade_prices[i],
-         .quantity = from.trade_quantities[i],
-         .taker_side = code(from.taker_sides, i),
-         .maker = key_at(from.order_ids, maker),
-         .taker = key_at(from.order_ids, taker),
-         .maker_account = from.accounts[from.account_index[maker]],
-         .taker_account = from.accounts[from.account_index[taker]],
-         .maker_seq = from.seqs[maker],
-         .taker_seq = from.seqs[taker],
-         .frame = &entry,
-         .engine_us = from.engine_time_ns / 1000});
+    const std::uint32_t maker = from.maker_events[i], taker = from.taker_events[i];
+    executions_.push_back({.number = from.trade_numbers[i],
+                           .symbol = from.symbols[from.trade_symbols[i]],
+                           .price = from.trade_prices[i],
+                           .quantity = from.trade_quantities[i],
+                           .taker_side = code(from.taker_sides, i),
+                           .maker = key_at(from.order_ids, maker),
+                           .taker = key_at(from.order_ids, taker),
+                           .maker_account = from.accounts[from.account_index[maker]],
+                           .taker_account = from.accounts[from.account_index[taker]],
+                           .maker_seq = from.seqs[maker],
+                           .taker_seq = from.seqs[taker],
+                           .frame = &entry,
+                           .engine_us = from.engine_time_ns / 1000});
   }
 }
 
-void Packer::put_account_events(const Entry &entry) {
-  Copy &out = at(Table::kAccountEvents);
-  for (const AccountEvents &part : events_.account_events) {
-    if (part.count == 0)
-      continue;
+void Packer::put_account_events(const Entry& entry) {
+  Copy& out = at(Table::kAccountEvents);
+  for (const AccountEvents& part : events_.account_events) {
+    if (part.count == 0) continue;
     out.row(7);
     out.smallint(shard_);
     out.text(events_.accounts[part.account]);
@@ -183,71 +163,56 @@ void Packer::put_account_events(const Entry &entry) {
 }
 
 void Packer::finish() {
-  std::vector<const Slot *> orders, updates;
-  for (const auto &[key, slot] : slots_)
-    (slot.terms != kNone ? orders : updates).push_back(&slot);
+  std::vector<const Slot*> orders, updates;
+  for (const auto& [key, slot] : slots_) (slot.terms != kNone ? orders : updates).push_back(&slot);
   std::ranges::sort(orders, {}, &Slot::key);
   std::ranges::sort(updates, {}, &Slot::key);
-  for (const Slot *order : orders) {
-    const bool plain =
-        terms_[order->terms].more == nullptr && order->revised == kNone;
+  for (const Slot* order : orders) {
+    const bool plain = terms_[order->terms].more == nullptr && order->revised == kNone;
     plain ? put_plain(*order) : put_full(*order);
   }
-  for (const Slot *order : updates)
-    put_update(*order);
+  for (const Slot* order : updates) put_update(*order);
   put_executions();
   put_frames();
 }
 
 // A row of `orders`.
-void Packer::put_plain(const Slot &order) {
-  const Terms &terms = terms_[order.terms];
-  Copy &out = at(Table::kOrders);
+void Packer::put_plain(const Slot& order) {
+  const Terms& terms = terms_[order.terms];
+  const State state = state_of(order);
+  Copy& out = at(Table::kOrders);
   out.row(27);
   out.text(order.key);
   out.smallint(shard_);
-  out.text(terms.account);
-  out.text(terms.command_id);
-  out.text(terms.symbol);
-  for (const auto value :
-       {terms.side, terms.type, terms.time_in_force, terms.flags})
-    out.smallint(value);
+  put_what(out, terms);
   out.bigint(terms.quantity);
   put_price(out, terms.limit_price);
   put_id(out, *terms.frame);
   out.integer(terms.index);
   out.time(terms.queued_us - terms.age_us);
   out.time(terms.queued_us);
-  const State *const state =
-      order.state == kNone ? nullptr : &states_[order.state];
-  out.time(state == nullptr ? terms.queued_us : state->engine_us);
-  const State queued{.status = kQueued, .leaves = terms.quantity};
-  const State &now = state == nullptr ? queued : *state;
-  for (const auto value : {now.status, now.reason, now.cause})
-    out.smallint(value);
-  out.bigint(now.executed);
-  out.bigint(now.leaves);
-  out.numeric(now.notional);
-  out.integer(now.version);
-  out.bigint(now.seq);
-  if (state != nullptr)
-    return put_id(out, *now.frame);
-  out.null();
-  out.null();
+  out.time(state.frame == nullptr ? terms.queued_us : state.engine_us);
+  put_progress(out, state);
+  out.numeric(state.notional);
+  put_event(out, state);
 }
 
-// A row of the stage of orders with more than the usual terms, or whose terms
-// an event changed.
-void Packer::put_full(const Slot &order) {
-  const Terms &terms = terms_[order.terms];
-  const Revised *const revised =
-      order.revised == kNone ? nullptr : &revised_[order.revised];
-  const More &more = terms.more == nullptr ? kNoMore : *terms.more;
-  Copy &out = at(Table::kFullOrders);
+// A row of the stage of orders with more than the usual terms, or whose terms an event changed.
+void Packer::put_full(const Slot& order) {
+  const Terms& terms = terms_[order.terms];
+  const Revised* const revised = order.revised == kNone ? nullptr : &revised_[order.revised];
+  const More& more = terms.more == nullptr ? kNoMore : *terms.more;
+  Copy& out = at(Table::kFullOrders);
   out.row(35);
-  put_terms(out, order, terms, revised);
-  order.state == kNone ? put_queued(out, terms)
-                       : put_state(out, states_[order.state]);
+  out.text(order.key);
+  put_what(out, terms);
+  out.bigint(revised == nullptr ? terms.quantity : revised->terms.quantity);
+  out.bigint(revised == nullptr ? terms.limit_price : revised->terms.limit_price);
+  put_id(out, *terms.frame);
+  out.integer(terms.index);
+  out.bigint(terms.queued_us);
+  out.bigint(terms.age_us);
+  put_state(out, state_of(order));
   out.bigint(revised == nullptr ? more.stop_price : revised->terms.stop_price);
   out.bigint(more.display);
   out.bigint(revised == nullptr ? more.expire_us : revised->terms.expire_us);
@@ -259,59 +224,50 @@ void Packer::put_full(const Slot &order) {
   revised == nullptr ? out.null() : out.bigint(revised->seq);
 }
 
-void Packer::put_terms(Copy &out, const Slot &order, const Terms &terms,
-                       const Revised *revised) {
-  out.text(order.key);
+// Without an event, a new order is queued.
+Packer::State Packer::state_of(const Slot& order) const {
+  if (order.state != kNone) return states_[order.state];
+  return State{.status = kQueued, .leaves = terms_[order.terms].quantity};
+}
+
+void Packer::put_what(Copy& out, const Terms& terms) {
   out.text(terms.account);
   out.text(terms.command_id);
   out.text(terms.symbol);
-  for (const auto value :
-       {terms.side, terms.type, terms.time_in_force, terms.flags})
-    out.smallint(value);
-  out.bigint(revised == nullptr ? terms.quantity : revised->terms.quantity);
-  out.bigint(revised == nullptr ? terms.limit_price
-                                : revised->terms.limit_price);
-  put_id(out, *terms.frame);
-  out.integer(terms.index);
-  out.bigint(terms.queued_us);
-  out.bigint(terms.age_us);
+  for (const auto value : {terms.side, terms.type, terms.time_in_force, terms.flags}) out.smallint(value);
 }
 
-void Packer::put_state(Copy &out, const State &state) {
-  for (const auto value : {state.status, state.reason, state.cause})
-    out.smallint(value);
+// The columns of a stage's state; a queued order has no event, and no time of one.
+void Packer::put_state(Copy& out, const State& state) {
+  put_progress(out, state);
+  out.text(state.notional);
+  put_event(out, state);
+  state.frame == nullptr ? out.null() : out.bigint(state.engine_us);
+}
+
+void Packer::put_progress(Copy& out, const State& state) {
+  for (const auto value : {state.status, state.reason, state.cause}) out.smallint(value);
   out.bigint(state.executed);
   out.bigint(state.leaves);
-  out.text(state.notional);
-  out.integer(state.version);
-  out.bigint(state.seq);
-  put_id(out, *state.frame);
-  out.bigint(state.engine_us);
 }
 
-// The state of an order without an event.
-void Packer::put_queued(Copy &out, const Terms &terms) {
-  for (const auto value : {kQueued, std::uint8_t{0}, std::uint8_t{0}})
-    out.smallint(value);
-  out.bigint(0);
-  out.bigint(terms.quantity);
-  out.text({});
-  out.integer(0);
-  out.bigint(0);
-  for (int column = 0; column < 3; ++column)
-    out.null();
+void Packer::put_event(Copy& out, const State& state) {
+  out.integer(state.version);
+  out.bigint(state.seq);
+  if (state.frame != nullptr) return put_id(out, *state.frame);
+  out.null();
+  out.null();
 }
 
 // A row of the stage of events about orders of earlier batches.
-void Packer::put_update(const Slot &order) {
+void Packer::put_update(const Slot& order) {
   const bool full = order.revised != kNone;
-  Copy &out = at(full ? Table::kFullUpdates : Table::kUpdates);
+  Copy& out = at(full ? Table::kFullUpdates : Table::kUpdates);
   out.row(full ? 17 : 12);
   out.text(order.key);
   put_state(out, states_[order.state]);
-  if (!full)
-    return;
-  const Revised &revised = revised_[order.revised];
+  if (!full) return;
+  const Revised& revised = revised_[order.revised];
   out.bigint(revised.terms.quantity);
   out.bigint(revised.terms.limit_price);
   out.bigint(revised.terms.stop_price);
@@ -321,8 +277,8 @@ void Packer::put_update(const Slot &order) {
 
 void Packer::put_executions() {
   std::ranges::sort(executions_, {}, &Execution::number);
-  Copy &out = at(Table::kExecutions);
-  for (const Execution &trade : executions_) {
+  Copy& out = at(Table::kExecutions);
+  for (const Execution& trade : executions_) {
     out.row(15);
     out.smallint(shard_);
     out.bigint(trade.number);
@@ -346,18 +302,16 @@ void Packer::put_executions() {
 void Packer::put_frames() {
   auto time = times_.begin();
   auto events = event_frames_.begin();
-  const auto put_times_below = [&](const Entry *frame) {
-    for (; events != event_frames_.end() &&
-           (frame == nullptr || events->id() < frame->id());
-         ++events, ++time) {
-      Copy &out = at(Table::kTimes);
+  const auto put_times_below = [&](const Entry* frame) {
+    for (; events != event_frames_.end() && (frame == nullptr || events->id() < frame->id()); ++events, ++time) {
+      Copy& out = at(Table::kTimes);
       out.row(3);
       put_id(out, *events);
       out.bigint(*time);
     }
   };
-  Copy &out = at(Table::kFrames);
-  for (const Entry &frame : frames_) {
+  Copy& out = at(Table::kFrames);
+  for (const Entry& frame : frames_) {
     put_times_below(&frame);
     out.row(5);
     out.smallint(shard_);
@@ -373,4 +327,4 @@ void Packer::put_frames() {
   put_times_below(nullptr);
 }
 
-} // namespace ordergate::rows
+}  // namespace ordergate::rows

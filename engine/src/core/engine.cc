@@ -390,31 +390,4 @@ Event& Engine::show(EventSink& sink, EventKind kind, std::uint32_t index, Reason
   return event;
 }
 
-Event& Engine::tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason) {
-  Event& event = sink.events.append();
-  event = {};
-  event.kind = kind;
-  event.reason = reason;
-  event.answers = true;
-  event.command = place_.command;
-  event.account = account;
-  event.seq = accounts_.next_seq(account);
-  return event;
-}
-
-std::optional<AccountView> Engine::account_view(std::string_view name) const {
-  const std::uint32_t account = accounts_.find(name);
-  if (account == accounts_.size()) return std::nullopt;
-  AccountView view{.limits = limits_of(account).given,
-                   .open_orders = accounts_[account].open_orders,
-                   .open_notional = units_.decimal(accounts_[account].open_notional),
-                   .positions = {}};
-  for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
-    const Exposure* exposure = accounts_.find_exposure(account, instrument);
-    if (exposure == nullptr || exposure->position() == 0) continue;
-    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position()));
-  }
-  return view;
-}
-
 }  // namespace ordergate::core

@@ -208,9 +208,8 @@ class Engine {
   Event& tell(EventSink& sink, EventKind kind, std::uint32_t index, bool answers, Cause cause = Cause::kNone,
               Liquidity liquidity = Liquidity::kNone);
   Event& show(EventSink& sink, EventKind kind, std::uint32_t index, Reason reason);
-  Event& tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason);
 
-  // refusal.cc: why an order is not taken
+  // refusal.cc: why an order is not taken (and account_view)
   template <bool plain>
   Reason refusal(const Order& order) const;
   Reason refusal_of_terms(const Order& order) const;
@@ -278,6 +277,7 @@ class Engine {
   bool concerned(const Order& order, const Criteria& criteria) const;
   void find_concerned(std::uint32_t symbol, const Criteria& criteria, std::vector<std::uint32_t>& found) const;
   void tell_done(MassCancelTold told, EventSink& sink);
+  Event& tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason);
 
   // engine_state.cc
   void save_account(StateWriter& out, std::uint32_t index) const;

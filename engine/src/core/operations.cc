@@ -181,4 +181,16 @@ void Engine::fence(EventSink& sink) {
   }
 }
 
+Event& Engine::tell_account(EventSink& sink, EventKind kind, std::uint32_t account, Reason reason) {
+  Event& event = sink.events.append();
+  event = {};
+  event.kind = kind;
+  event.reason = reason;
+  event.answers = true;
+  event.command = place_.command;
+  event.account = account;
+  event.seq = accounts_.next_seq(account);
+  return event;
+}
+
 }  // namespace ordergate::core

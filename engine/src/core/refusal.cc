@@ -151,4 +151,20 @@ Reason Engine::refusal_of_room(const Order& order, Quantity quantity, Price pric
   return there > kValueMax - quantity.value ? Reason::kEngineCapacity : Reason::kNone;
 }
 
+// What those who ask are shown of it.
+std::optional<AccountView> Engine::account_view(std::string_view name) const {
+  const std::uint32_t account = accounts_.find(name);
+  if (account == accounts_.size()) return std::nullopt;
+  AccountView view{.limits = limits_of(account).given,
+                   .open_orders = accounts_[account].open_orders,
+                   .open_notional = units_.decimal(accounts_[account].open_notional),
+                   .positions = {}};
+  for (std::uint32_t instrument = 0; instrument < instruments(); ++instrument) {
+    const Exposure* exposure = accounts_.find_exposure(account, instrument);
+    if (exposure == nullptr || exposure->position() == 0) continue;
+    view.positions.emplace_back(instrument, static_cast<std::int64_t>(exposure->position()));
+  }
+  return view;
+}
+
 }  // namespace ordergate::core
