@@ -146,9 +146,10 @@ class Packer:
         for place in places:
             if named or place.exists():
                 try:
-                    return cls(ctypes.CDLL(str(place)))
+                    return cls(ctypes.CDLL(str(place.absolute())))
                 except (OSError, AttributeError) as error:
-                    raise SettingsError(f"rows_native: {place} can't be loaded: {error}") from error
+                    remedy = "name a library of this version's build, or off, or leave it empty"
+                    raise SettingsError(f"rows_native: can't load {error}; {remedy}") from error
         if named != OFF:
             _log.info("no native part: all rows are built in Python", places=[str(place) for place in places])
         return None

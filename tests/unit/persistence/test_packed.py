@@ -269,5 +269,5 @@ def test_without_the_native_part_there_is_none() -> None:
 
 
 def test_a_library_that_is_none_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"rows_native: .*README\.md can't be loaded"):
+    with pytest.raises(SettingsError, match=r"rows_native: can't load .*README\.md.*; name a library"):
         Packer.find(str(ROOT / "README.md"))
